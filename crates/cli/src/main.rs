@@ -1,0 +1,5 @@
+//! The `ddsp` command.
+
+#![forbid(unsafe_code)]
+
+fn main() {}

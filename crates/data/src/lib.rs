@@ -1,0 +1,3 @@
+//! TFRecord and audio data sets: read, write, sort, inspect, prepare and synthesize.
+
+#![forbid(unsafe_code)]

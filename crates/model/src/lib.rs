@@ -1,0 +1,3 @@
+//! DDSP autoencoders: configuration, parameters, forward and backward passes, the model file.
+
+#![forbid(unsafe_code)]

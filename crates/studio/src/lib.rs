@@ -1,0 +1,3 @@
+//! What the commands are made of, callable without a terminal.
+
+#![forbid(unsafe_code)]

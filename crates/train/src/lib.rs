@@ -1,0 +1,3 @@
+//! Training and evaluation of DDSP autoencoders on the CPU.
+
+#![forbid(unsafe_code)]
