@@ -1,0 +1,90 @@
+//! The ranges of a configuration's values: wide enough for any sensible model, narrow enough that
+//! a foreign file cannot ask for memory without end.
+
+use super::{AudioConfig, Config, example_frames};
+use crate::error::ModelError;
+
+impl Config {
+    /// Checks every range.
+    ///
+    /// # Errors
+    ///
+    /// Names the first key out of range, its value and what is allowed.
+    pub fn validate(&self) -> Result<(), ModelError> {
+        self.validate_audio()?;
+        within("decoder.gru_units", self.decoder.gru_units, 1, 4096)?;
+        within("decoder.fc_units", self.decoder.fc_units, 1, 4096)?;
+        within("decoder.fc_layers", self.decoder.fc_layers, 1, 16)?;
+        within("harmonic.n_harmonics", self.harmonic.n_harmonics, 1, 1000)?;
+        within("noise.n_bands", self.noise.n_bands, 2, 4096)?;
+        within("noise.window_len", self.noise.window_len, 0, 8192)?;
+        within("noise.initial_bias", self.noise.initial_bias, -50.0, 50.0)?;
+        self.validate_loss()?;
+        self.validate_train()
+    }
+
+    fn validate_audio(&self) -> Result<(), ModelError> {
+        let AudioConfig { sample_rate, frame_rate } = self.audio;
+        within("audio.sample_rate", sample_rate, 8000, 192_000)?;
+        within("audio.frame_rate", frame_rate, 1, sample_rate)?;
+        if !sample_rate.is_multiple_of(frame_rate) {
+            let allowed = format!("a divisor of audio.sample_rate = {sample_rate}");
+            return Err(out_of_range("audio.frame_rate", frame_rate, allowed));
+        }
+        Ok(())
+    }
+
+    fn validate_loss(&self) -> Result<(), ModelError> {
+        let loss = &self.loss;
+        within("the count of loss.fft_lens", loss.fft_lens.len(), 1, 16)?;
+        for &fft_len in &loss.fft_lens {
+            within("an entry of loss.fft_lens", fft_len, 16, 65_536)?;
+            if !fft_len.is_power_of_two() {
+                let allowed = "a power of two".to_owned();
+                return Err(out_of_range("an entry of loss.fft_lens", fft_len, allowed));
+            }
+        }
+        within("loss.magnitude_weight", loss.magnitude_weight, 0.0, 1e6)?;
+        within("loss.log_magnitude_weight", loss.log_magnitude_weight, 0.0, 1e6)?;
+        if loss.magnitude_weight + loss.log_magnitude_weight == 0.0 {
+            let allowed = "above 0, or loss.log_magnitude_weight must be".to_owned();
+            return Err(out_of_range("loss.magnitude_weight", 0, allowed));
+        }
+        Ok(())
+    }
+
+    fn validate_train(&self) -> Result<(), ModelError> {
+        let train = &self.train;
+        within("train.steps", train.steps, 1, 1_000_000_000)?;
+        within("train.batch", train.batch, 1, 1024)?;
+        within("train.example_secs", train.example_secs, 0.01, 600.0)?;
+        if example_frames(self) == 0 {
+            let allowed = "at least one frame long".to_owned();
+            return Err(out_of_range("train.example_secs", train.example_secs, allowed));
+        }
+        within("train.learning_rate", train.learning_rate, 1e-9, 1.0)?;
+        within("train.decay_rate", train.decay_rate, 1e-3, 1.0)?;
+        within("train.decay_steps", train.decay_steps, 1, 1_000_000_000)?;
+        within("train.gradient_clip", train.gradient_clip, 1e-6, 1e12)?;
+        within("train.evaluate_every", train.evaluate_every, 1, 1_000_000_000)?;
+        within("train.evaluate_examples", train.evaluate_examples, 1, 1_000_000)?;
+        within("train.seed", train.seed, 0, i64::MAX.unsigned_abs())
+    }
+}
+
+/// Checks `lowest <= value <= highest`, which NaN is not.
+fn within<T: PartialOrd + std::fmt::Display>(
+    key: &'static str,
+    value: T,
+    lowest: T,
+    highest: T,
+) -> Result<(), ModelError> {
+    if value >= lowest && value <= highest {
+        return Ok(());
+    }
+    Err(out_of_range(key, value, format!("from {lowest} to {highest}")))
+}
+
+fn out_of_range(key: &'static str, value: impl std::fmt::Display, allowed: String) -> ModelError {
+    ModelError::OutOfRange { key, value: value.to_string(), allowed }
+}
