@@ -8,7 +8,7 @@ mod validation;
 use ddsp_kernels::FrameGrid;
 use serde::{Deserialize, Serialize};
 
-use crate::error::ModelError;
+use crate::error::Error;
 use crate::nearest::nearest;
 
 /// The presets by name.
@@ -124,11 +124,11 @@ impl Config {
     /// # Errors
     ///
     /// If there is none, naming the nearest and all there are.
-    pub fn preset(name: &str) -> Result<Self, ModelError> {
+    pub fn preset(name: &str) -> Result<Self, Error> {
         let known = || Self::preset_names().collect::<Vec<_>>().join(", ");
         let (_, text) = PRESETS.iter().find(|(preset, _)| *preset == name).ok_or_else(|| {
             let nearest = nearest(name, Self::preset_names());
-            ModelError::UnknownPreset { name: name.to_owned(), nearest, known: known() }
+            Error::UnknownPreset { name: name.to_owned(), nearest, known: known() }
         })?;
         Self::from_toml(text)
     }
@@ -139,8 +139,8 @@ impl Config {
     ///
     /// With the line and the reason if the text is not TOML, lacks a key or has one too many; with
     /// the key and its range if a value is out of range.
-    pub fn from_toml(text: &str) -> Result<Self, ModelError> {
-        let config: Self = toml::from_str(text).map_err(|e| ModelError::ConfigText {
+    pub fn from_toml(text: &str) -> Result<Self, Error> {
+        let config: Self = toml::from_str(text).map_err(|e| Error::ConfigText {
             line: e.span().map_or(1, |span| line_of(text, span.start)),
             reason: one_line(e.message()),
         })?;
@@ -159,11 +159,11 @@ impl Config {
     ///
     /// If the assignment has no `=`, the key is unknown (with the nearest one), or the value has
     /// the wrong type or is out of range.
-    pub fn set(&mut self, assignment: &str) -> Result<(), ModelError> {
+    pub fn set(&mut self, assignment: &str) -> Result<(), Error> {
         let (key, value) = assignment
             .split_once('=')
             .map(|(key, value)| (key.trim(), value.trim()))
-            .ok_or_else(|| ModelError::Assignment { assignment: assignment.to_owned() })?;
+            .ok_or_else(|| Error::Assignment { assignment: assignment.to_owned() })?;
         let mut table = toml::Table::try_from(&*self).expect("a configuration is a TOML table");
         let slot = key
             .split_once('.')
@@ -171,9 +171,9 @@ impl Config {
         let Some(slot) = slot else {
             let keys = keys(&table);
             let nearest = nearest(key, keys.iter().map(String::as_str));
-            return Err(ModelError::UnknownKey { key: key.to_owned(), nearest });
+            return Err(Error::UnknownKey { key: key.to_owned(), nearest });
         };
-        let wrong_type = |reason: &str| ModelError::WrongType {
+        let wrong_type = |reason: &str| Error::WrongType {
             key: key.to_owned(),
             value: value.to_owned(),
             reason: one_line(reason),

@@ -2,11 +2,9 @@
 
 use std::path::PathBuf;
 
-use thiserror::Error;
-
 /// A configuration or a model file that cannot be used.
-#[derive(Debug, Error)]
-pub enum ModelError {
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
     /// No preset has this name.
     #[error("unknown preset `{name}`{}: presets are {known}", did_you_mean(.nearest))]
     UnknownPreset {
@@ -98,7 +96,7 @@ pub enum ModelError {
         /// The file.
         path: PathBuf,
         /// What is wrong with it.
-        source: Box<ModelError>,
+        source: Box<Error>,
     },
 }
 

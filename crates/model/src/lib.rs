@@ -9,4 +9,4 @@ mod nearest;
 pub use config::{
     AudioConfig, Config, DecoderConfig, HarmonicConfig, LossConfig, NoiseConfig, TrainConfig,
 };
-pub use error::ModelError;
+pub use error::Error;

@@ -2,7 +2,7 @@
 //! a foreign file cannot ask for memory without end.
 
 use super::{AudioConfig, Config, example_frames};
-use crate::error::ModelError;
+use crate::error::Error;
 
 impl Config {
     /// Checks every range.
@@ -10,7 +10,7 @@ impl Config {
     /// # Errors
     ///
     /// Names the first key out of range, its value and what is allowed.
-    pub fn validate(&self) -> Result<(), ModelError> {
+    pub fn validate(&self) -> Result<(), Error> {
         self.validate_audio()?;
         within("decoder.gru_units", self.decoder.gru_units, 1, 4096)?;
         within("decoder.fc_units", self.decoder.fc_units, 1, 4096)?;
@@ -23,7 +23,7 @@ impl Config {
         self.validate_train()
     }
 
-    fn validate_audio(&self) -> Result<(), ModelError> {
+    fn validate_audio(&self) -> Result<(), Error> {
         let AudioConfig { sample_rate, frame_rate } = self.audio;
         within("audio.sample_rate", sample_rate, 8000, 192_000)?;
         within("audio.frame_rate", frame_rate, 1, sample_rate)?;
@@ -34,7 +34,7 @@ impl Config {
         Ok(())
     }
 
-    fn validate_loss(&self) -> Result<(), ModelError> {
+    fn validate_loss(&self) -> Result<(), Error> {
         let loss = &self.loss;
         within("the count of loss.fft_lens", loss.fft_lens.len(), 1, 16)?;
         for &fft_len in &loss.fft_lens {
@@ -53,7 +53,7 @@ impl Config {
         Ok(())
     }
 
-    fn validate_train(&self) -> Result<(), ModelError> {
+    fn validate_train(&self) -> Result<(), Error> {
         let train = &self.train;
         within("train.steps", train.steps, 1, 1_000_000_000)?;
         within("train.batch", train.batch, 1, 1024)?;
@@ -78,13 +78,13 @@ fn within<T: PartialOrd + std::fmt::Display>(
     value: T,
     lowest: T,
     highest: T,
-) -> Result<(), ModelError> {
+) -> Result<(), Error> {
     if value >= lowest && value <= highest {
         return Ok(());
     }
     Err(out_of_range(key, value, format!("from {lowest} to {highest}")))
 }
 
-fn out_of_range(key: &'static str, value: impl std::fmt::Display, allowed: String) -> ModelError {
-    ModelError::OutOfRange { key, value: value.to_string(), allowed }
+fn out_of_range(key: &'static str, value: impl std::fmt::Display, allowed: String) -> Error {
+    Error::OutOfRange { key, value: value.to_string(), allowed }
 }
