@@ -10,7 +10,22 @@ mod frames;
 #[cfg(test)]
 mod golden;
 pub mod gradcheck;
+mod harmonic;
 mod scale;
+mod simd;
+mod sine;
+mod units;
+mod upsample;
 
 pub use frames::FrameGrid;
+pub use harmonic::{
+    AmplitudeInterpolation, Harmonic, HarmonicGradients, normalize_harmonics,
+    normalize_harmonics_backward,
+};
 pub use scale::ExpSigmoid;
+pub use units::{
+    DB_RANGE, amplitude_to_db, db_to_amplitude, db_to_power, hz_to_midi, midi_to_hz, power_to_db,
+};
+pub use upsample::{
+    upsample_linear, upsample_linear_backward, upsample_window, upsample_window_backward,
+};
