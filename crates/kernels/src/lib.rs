@@ -29,3 +29,13 @@ pub use units::{
 pub use upsample::{
     upsample_linear, upsample_linear_backward, upsample_window, upsample_window_backward,
 };
+mod loudness;
+mod scale;
+mod spectral_loss;
+mod stft;
+
+pub use frames::FrameGrid;
+pub use loudness::Loudness;
+pub use scale::ExpSigmoid;
+pub use spectral_loss::{SpectralLoss, SpectralLossConfig, SpectralLossTerms, SpectralScale};
+pub use stft::{Complex32, FrameAlignment, Stft};
