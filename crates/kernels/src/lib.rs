@@ -11,9 +11,12 @@ mod frames;
 mod golden;
 pub mod gradcheck;
 mod harmonic;
+mod loudness;
 mod scale;
 mod simd;
 mod sine;
+mod spectral_loss;
+mod stft;
 mod units;
 mod upsample;
 
@@ -22,20 +25,13 @@ pub use harmonic::{
     AmplitudeInterpolation, Harmonic, HarmonicGradients, normalize_harmonics,
     normalize_harmonics_backward,
 };
+pub use loudness::Loudness;
 pub use scale::ExpSigmoid;
+pub use spectral_loss::{SpectralLoss, SpectralLossConfig, SpectralLossTerms, SpectralScale};
+pub use stft::{Complex32, FrameAlignment, Stft};
 pub use units::{
     DB_RANGE, amplitude_to_db, db_to_amplitude, db_to_power, hz_to_midi, midi_to_hz, power_to_db,
 };
 pub use upsample::{
     upsample_linear, upsample_linear_backward, upsample_window, upsample_window_backward,
 };
-mod loudness;
-mod scale;
-mod spectral_loss;
-mod stft;
-
-pub use frames::FrameGrid;
-pub use loudness::Loudness;
-pub use scale::ExpSigmoid;
-pub use spectral_loss::{SpectralLoss, SpectralLossConfig, SpectralLossTerms, SpectralScale};
-pub use stft::{Complex32, FrameAlignment, Stft};
