@@ -1,0 +1,372 @@
+//! Output that is whole or absent: files written beside their place and renamed, folders that know
+//! which command made them.
+
+use std::fs::{self, File};
+use std::io::{self, BufReader, BufWriter, Read, Write};
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::error::{Error, Result};
+
+/// The file that marks a folder as a command's output.
+const MARKER: &str = "ddsp-output.json";
+/// How the names of half-written files begin; a later run removes those that an interruption left.
+const TEMPORARY: &str = ".ddsp-tmp-";
+
+/// Writes a file beside `path`, then renames it: `path` holds the old content, or all of the new.
+///
+/// # Errors
+///
+/// If the folder cannot be written to or `write` fails; nothing is left behind then.
+pub fn write_atomically<T>(
+    path: &Path,
+    write: impl FnOnce(&mut BufWriter<File>) -> io::Result<T>,
+) -> Result<T> {
+    let file = temporary_beside(path)?;
+    let (file, temporary) = file.into_parts();
+    let mut output = BufWriter::with_capacity(64 << 10, file);
+    let value = write(&mut output).map_err(Error::io("write", path))?;
+    output.flush().map_err(Error::io("write", path))?;
+    drop(output);
+    temporary.persist(path).map_err(|e| Error::io("write", path)(e.error))?;
+    Ok(value)
+}
+
+/// An empty temporary file in the folder of `path`, removed when dropped unless it is persisted.
+pub(crate) fn temporary_beside(path: &Path) -> Result<tempfile::NamedTempFile> {
+    let folder = match path.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => folder,
+        _ => Path::new("."),
+    };
+    let mut builder = tempfile::Builder::new();
+    builder.prefix(TEMPORARY);
+    // Readable as any other file: the default of temporary files, 0600, would survive the renaming.
+    #[cfg(unix)]
+    let permissions = <fs::Permissions as std::os::unix::fs::PermissionsExt>::from_mode(0o666);
+    #[cfg(unix)]
+    builder.permissions(permissions);
+    builder.tempfile_in(folder).map_err(Error::io("write", path))
+}
+
+/// In which state a command found its output folder.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FolderState {
+    /// New or empty: everything is to be made.
+    New,
+    /// Begun by this command with these options, and interrupted: continue.
+    Unfinished,
+    /// Finished by this command with these options: verify and report.
+    Finished,
+}
+
+/// A folder that one command fills.
+#[derive(Debug)]
+pub struct OutputFolder {
+    path: PathBuf,
+    marker: Marker,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+struct Marker {
+    command: String,
+    version: String,
+    options: Value,
+    finished: bool,
+    /// Every file of a finished folder.
+    files: Vec<FileSum>,
+}
+
+#[derive(Debug, PartialEq, Serialize, Deserialize)]
+struct FileSum {
+    /// Path inside the folder, with `/` between its parts.
+    file: String,
+    bytes: u64,
+    crc32c: u32,
+}
+
+impl OutputFolder {
+    /// Takes `path` as the output of `command` (such as `data sort`), creating it if need be.
+    ///
+    /// `options` are what the content depends on. A folder that the same command made with the same
+    /// options is continued or verified; with `force` everything in it is removed first.
+    ///
+    /// # Errors
+    ///
+    /// If the folder holds files that this command did not make, was made with other options (and
+    /// not `force`), or cannot be written.
+    pub fn open(
+        path: &Path,
+        command: &str,
+        options: &impl Serialize,
+        force: bool,
+    ) -> Result<(Self, FolderState)> {
+        let refuse = |reason: String| Error::Folder { path: path.to_owned(), reason };
+        let options = serde_json::to_value(options).map_err(|e| refuse(e.to_string()))?;
+        fs::create_dir_all(path).map_err(Error::io("create folder", path))?;
+        let is_empty = fs::read_dir(path).map_err(Error::io("read folder", path))?.next().is_none();
+        let found = read_marker(path)?;
+        let mut state = FolderState::New;
+        match found {
+            None if is_empty => {}
+            None => {
+                let hint = "it is not empty and `ddsp` did not make it; name a new folder";
+                return Err(refuse(hint.to_owned()));
+            }
+            Some(marker) if marker.command != command => {
+                let hint = "name a new folder";
+                return Err(refuse(format!("`ddsp {}` made it; {hint}", marker.command)));
+            }
+            Some(_) if force => remove_content(path)?,
+            Some(marker) if marker.options != options => {
+                let change = first_difference(&marker.options, &options);
+                let hint = "name a new folder, or start over with --force";
+                return Err(refuse(format!("made with other options ({change}); {hint}")));
+            }
+            Some(marker) if marker.finished => {
+                return Ok((Self { path: path.to_owned(), marker }, FolderState::Finished));
+            }
+            Some(_) => {
+                remove_temporaries(path)?;
+                state = FolderState::Unfinished;
+            }
+        }
+        let version = env!("CARGO_PKG_VERSION").to_owned();
+        let command = command.to_owned();
+        let marker = Marker { command, version, options, finished: false, files: Vec::new() };
+        let folder = Self { path: path.to_owned(), marker };
+        folder.write_marker()?;
+        Ok((folder, state))
+    }
+
+    /// Where it is.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Records that the work is done, with the length and checksum of every file in the folder.
+    ///
+    /// # Errors
+    ///
+    /// If a file cannot be read or the marker not written.
+    pub fn finish(&mut self) -> Result<()> {
+        remove_temporaries(&self.path)?;
+        self.marker.files = checksums(&self.path)?;
+        self.marker.finished = true;
+        self.write_marker()
+    }
+
+    /// Checks that a finished folder still holds what was recorded; files added since are ignored.
+    ///
+    /// # Errors
+    ///
+    /// If a file is missing or differs, naming it.
+    pub fn verify(&self) -> Result<()> {
+        for expected in &self.marker.files {
+            let path = self.path.join(&expected.file);
+            let (bytes, crc32c) = checksum(&path)?;
+            if (bytes, crc32c) != (expected.bytes, expected.crc32c) {
+                let file = &expected.file;
+                let reason = format!("{file} was changed since; start over with --force");
+                return Err(Error::Folder { path: self.path.clone(), reason });
+            }
+        }
+        Ok(())
+    }
+
+    fn write_marker(&self) -> Result<()> {
+        write_json(&self.path.join(MARKER), &self.marker)
+    }
+}
+
+/// Writes `value` as indented JSON, atomically.
+///
+/// # Errors
+///
+/// If the file cannot be written.
+pub fn write_json(path: &Path, value: &impl Serialize) -> Result<()> {
+    write_atomically(path, |output| {
+        serde_json::to_writer_pretty(&mut *output, value).map_err(io::Error::other)?;
+        output.write_all(b"\n")
+    })
+}
+
+fn read_marker(folder: &Path) -> Result<Option<Marker>> {
+    let path = folder.join(MARKER);
+    let text = match fs::read(&path) {
+        Ok(text) => text,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(Error::io("read", &path)(error)),
+    };
+    // A marker of another format is none of ours: the folder counts as foreign.
+    Ok(serde_json::from_slice(&text).ok())
+}
+
+/// The first option that differs, as `name: was A, now B`.
+fn first_difference(was: &Value, now: &Value) -> String {
+    if let (Value::Object(was), Value::Object(now)) = (was, now) {
+        for name in was.keys().chain(now.keys()) {
+            let (was, now) = (was.get(name), now.get(name));
+            if was != now {
+                let show = |value: Option<&Value>| value.map_or("absent".into(), Value::to_string);
+                return format!("{name}: was {}, now {}", show(was), show(now));
+            }
+        }
+    }
+    format!("was {was}, now {now}")
+}
+
+/// Removes everything in a folder of ours but the marker, which goes on saying that it is ours.
+fn remove_content(folder: &Path) -> Result<()> {
+    for entry in fs::read_dir(folder).map_err(Error::io("read folder", folder))? {
+        let entry = entry.map_err(Error::io("read folder", folder))?;
+        let path = entry.path();
+        let is_folder = entry.file_type().map_err(Error::io("read", &path))?.is_dir();
+        if is_folder {
+            fs::remove_dir_all(&path).map_err(Error::io("remove", &path))?;
+        } else if entry.file_name() != MARKER {
+            fs::remove_file(&path).map_err(Error::io("remove", &path))?;
+        }
+    }
+    Ok(())
+}
+
+fn remove_temporaries(folder: &Path) -> Result<()> {
+    for path in files_under(folder)? {
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        if name.starts_with(TEMPORARY) {
+            fs::remove_file(&path).map_err(Error::io("remove", &path))?;
+        }
+    }
+    Ok(())
+}
+
+/// All files in a folder and its folders, sorted; links are not followed.
+pub(crate) fn files_under(folder: &Path) -> Result<Vec<PathBuf>> {
+    let mut files = Vec::new();
+    let mut folders = vec![folder.to_owned()];
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(&folder).map_err(Error::io("read folder", &folder))? {
+            let entry = entry.map_err(Error::io("read folder", &folder))?;
+            let kind = entry.file_type().map_err(Error::io("read", &entry.path()))?;
+            if kind.is_dir() { &mut folders } else { &mut files }.push(entry.path());
+        }
+    }
+    files.sort();
+    Ok(files)
+}
+
+fn checksums(folder: &Path) -> Result<Vec<FileSum>> {
+    let mut sums = Vec::new();
+    for path in files_under(folder)? {
+        let inside = path.strip_prefix(folder).unwrap_or(&path);
+        let parts: Vec<_> = inside.iter().map(|part| part.to_string_lossy()).collect();
+        let file = parts.join("/");
+        if file != MARKER {
+            let (bytes, crc32c) = checksum(&path)?;
+            sums.push(FileSum { file, bytes, crc32c });
+        }
+    }
+    Ok(sums)
+}
+
+/// Length and CRC-32C of a file.
+fn checksum(path: &Path) -> Result<(u64, u32)> {
+    let file = File::open(path).map_err(Error::io("read", path))?;
+    let mut input = BufReader::new(file);
+    let (mut bytes, mut crc) = (0, 0);
+    let mut chunk = vec![0; 256 << 10];
+    loop {
+        match input.read(&mut chunk).map_err(Error::io("read", path))? {
+            0 => return Ok((bytes, crc)),
+            n => {
+                bytes += n as u64;
+                crc = crc32c::crc32c_append(crc, &chunk[..n]);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn open(path: &Path, steps: u32, force: bool) -> Result<(OutputFolder, FolderState)> {
+        OutputFolder::open(path, "demo", &json!({ "seed": 1, "steps": steps }), force)
+    }
+
+    fn refusal(path: &Path, steps: u32) -> String {
+        open(path, steps, false).expect_err("refused").to_string()
+    }
+
+    #[test]
+    fn a_file_is_whole_or_as_it_was() {
+        let dir = tempfile::tempdir().expect("a temporary folder");
+        let path = dir.path().join("a.txt");
+        write_atomically(&path, |file| file.write_all(b"old")).expect("writable");
+        let failed: Result<()> = write_atomically(&path, |file| {
+            file.write_all(b"half of the new")?;
+            Err(io::Error::other("disk full"))
+        });
+        let error = failed.expect_err("the writer failed").to_string();
+        assert!(error.contains("a.txt: disk full"), "{error}");
+        assert_eq!(fs::read(&path).expect("there"), b"old");
+        assert_eq!(files_under(dir.path()).expect("readable"), [path], "nothing left behind");
+    }
+
+    #[test]
+    fn work_is_continued_then_verified() {
+        let dir = tempfile::tempdir().expect("a temporary folder");
+        let path = dir.path().join("deep/out");
+        let (folder, state) = open(&path, 5, false).expect("new");
+        assert_eq!(state, FolderState::New);
+        fs::write(folder.path().join("data.bin"), b"abc").expect("writable");
+        fs::write(folder.path().join(".ddsp-tmp-x"), b"half").expect("writable");
+        let (mut folder, state) = open(&path, 5, false).expect("ours");
+        assert_eq!(state, FolderState::Unfinished);
+        assert!(!path.join(".ddsp-tmp-x").exists(), "half-written files are cleared away");
+        folder.finish().expect("writable");
+        let (folder, state) = open(&path, 5, false).expect("ours");
+        assert_eq!(state, FolderState::Finished);
+        folder.verify().expect("unchanged");
+        fs::write(path.join("data.bin"), b"abd").expect("writable");
+        let error = folder.verify().expect_err("changed").to_string();
+        assert!(error.contains("data.bin was changed"), "{error}");
+    }
+
+    #[test]
+    fn other_options_need_force() {
+        let dir = tempfile::tempdir().expect("a temporary folder");
+        open(dir.path(), 5, false).expect("an empty folder is as good as new");
+        fs::write(dir.path().join("stale"), b"1").expect("writable");
+        let error = refusal(dir.path(), 6);
+        assert!(error.contains("steps: was 5, now 6") && error.contains("--force"), "{error}");
+        let (_, state) = open(dir.path(), 6, true).expect("forced");
+        assert_eq!(state, FolderState::New);
+        assert!(!dir.path().join("stale").exists(), "starting over leaves nothing");
+    }
+
+    #[test]
+    fn foreign_folders_are_refused_even_by_force() {
+        let dir = tempfile::tempdir().expect("a temporary folder");
+        fs::write(dir.path().join("thesis.txt"), b"1").expect("writable");
+        assert!(refusal(dir.path(), 5).contains("did not make it"), "foreign");
+        assert!(open(dir.path(), 5, true).is_err(), "force does not change that");
+        assert!(dir.path().join("thesis.txt").exists(), "untouched");
+
+        let other = tempfile::tempdir().expect("a temporary folder");
+        OutputFolder::open(other.path(), "train", &json!({}), false).expect("new");
+        assert!(refusal(other.path(), 5).contains("`ddsp train` made it"), "another command");
+    }
+
+    #[test]
+    fn a_file_in_the_way_is_named() {
+        let dir = tempfile::tempdir().expect("a temporary folder");
+        let path = dir.path().join("file");
+        fs::write(&path, b"1").expect("writable");
+        let error = refusal(&path, 5);
+        assert!(error.starts_with("cannot create folder") && error.contains("file"), "{error}");
+    }
+}
