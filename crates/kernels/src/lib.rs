@@ -7,11 +7,14 @@
 #![deny(unsafe_code)]
 
 mod frames;
+mod gemm;
 #[cfg(test)]
 mod golden;
 pub mod gradcheck;
 mod harmonic;
 mod loudness;
+mod matrix;
+pub mod nn;
 mod scale;
 mod simd;
 mod sine;
@@ -26,6 +29,7 @@ pub use harmonic::{
     normalize_harmonics_backward,
 };
 pub use loudness::Loudness;
+pub use matrix::{Matrix, MatrixMut};
 pub use scale::ExpSigmoid;
 pub use spectral_loss::{SpectralLoss, SpectralLossConfig, SpectralLossTerms, SpectralScale};
 pub use stft::{Complex32, FrameAlignment, Stft};

@@ -74,6 +74,17 @@ impl Simd {
         all
     }
 
+    /// Whether there are 32 registers of 16 lanes.
+    ///
+    /// Loops that keep their sums in registers take larger blocks then.
+    pub(crate) fn has_wide_registers(self) -> bool {
+        match self.0 {
+            #[cfg(target_arch = "x86_64")]
+            Level::Avx512 => true,
+            _ => false,
+        }
+    }
+
     /// Runs `kernel` with these instructions.
     #[inline]
     pub(crate) fn run<K: Kernel>(self, kernel: K) -> K::Output {

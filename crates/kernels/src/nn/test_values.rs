@@ -1,0 +1,25 @@
+//! Values for the layers' tests.
+
+/// `len` values in `[-1, 1)` that depend on nothing but `seed`.
+pub(crate) fn pseudo_random(seed: u64, len: usize) -> Vec<f32> {
+    let mut state = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
+    std::iter::repeat_with(|| {
+        state =
+            state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        let bits = u16::try_from(state >> 48).expect("16 bits remain");
+        f32::from(bits) / 32_768.0 - 1.0
+    })
+    .take(len)
+    .collect()
+}
+
+/// Asserts that all values agree with `expected` to `tolerance`, absolute.
+pub(crate) fn assert_close(what: &str, actual: &[f32], expected: &[f64], tolerance: f64) {
+    assert_eq!(actual.len(), expected.len(), "{what}: lengths");
+    for (i, (a, e)) in actual.iter().zip(expected).enumerate() {
+        assert!(
+            (f64::from(*a) - e).abs() <= tolerance,
+            "{what}[{i}]: {a} != {e}, tolerance {tolerance:e}"
+        );
+    }
+}
