@@ -15,10 +15,12 @@ mod harmonic;
 mod loudness;
 mod matrix;
 pub mod nn;
+mod power;
 mod scale;
 mod simd;
 mod sine;
 mod spectral_loss;
+mod statistics;
 mod stft;
 mod units;
 mod upsample;
@@ -30,8 +32,13 @@ pub use harmonic::{
 };
 pub use loudness::Loudness;
 pub use matrix::{Matrix, MatrixMut};
+pub use power::power_db;
 pub use scale::ExpSigmoid;
 pub use spectral_loss::{SpectralLoss, SpectralLossConfig, SpectralLossTerms, SpectralScale};
+pub use statistics::{
+    Distribution, LoudnessStatistics, N_QUANTILES, NOTE_RANGE_DB, NoteStatistics, PitchStatistics,
+    note_frames,
+};
 pub use stft::{Complex32, FrameAlignment, Stft};
 pub use units::{
     DB_RANGE, amplitude_to_db, db_to_amplitude, db_to_power, hz_to_midi, midi_to_hz, power_to_db,

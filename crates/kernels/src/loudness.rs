@@ -1,12 +1,10 @@
 //! Perceived loudness of audio, frame by frame.
 
-#![expect(clippy::cast_possible_truncation, reason = "weights and sums are f64, levels f32")]
+#![expect(clippy::cast_possible_truncation, reason = "weights are computed in f64, kept in f32")]
 
 use crate::frames::FrameGrid;
 use crate::stft::{FrameAlignment, Stft};
-
-/// Levels reach from the level of amplitude 1 down by this many dB; lower ones are raised to it.
-const DB_RANGE: f64 = 80.0;
+use crate::units::{DB_RANGE, power_to_db};
 
 /// Seconds of audio under one window: 512 samples at 16 kHz.
 const WINDOW_SECS: f64 = 0.032;
@@ -67,12 +65,12 @@ impl Loudness {
             let spectrum = self.stft.frame_spectrum(audio, i);
             let weighted = spectrum.iter().zip(&self.weights);
             let power: f32 = weighted.map(|(x, weight)| weight * x.norm_sqr()).sum();
-            *loudness_db = power_to_level_db(f64::from(power));
+            *loudness_db = power_to_db(power);
         }
     }
 }
 
-/// A-weighting of IEC 61672-1:2013, equations E.1 and E.2, in dB; no lower than -80.
+/// A-weighting of IEC 61672-1:2013 (annex E), in dB; no lower than -80.
 ///
 /// The gain of a filter with four poles at 20.6 Hz and 12.2 kHz and two at 107.7 and 737.9 Hz,
 /// 0 dB at 1 kHz. At 0 Hz it would be minus infinity.
@@ -81,12 +79,7 @@ fn a_weighting_db(hz: f64) -> f64 {
     let pole = |hz: f64| square + hz * hz;
     let gain = 12_194.217_f64.powi(2) * square * square
         / (pole(20.598_997) * pole(12_194.217) * (pole(107.652_65) * pole(737.862_23)).sqrt());
-    (20.0 * gain.log10() + 2.0).max(-DB_RANGE)
-}
-
-/// `10 log10(power)`, no lower than -80.
-pub(crate) fn power_to_level_db(power: f64) -> f32 {
-    (10.0 * power.max(10_f64.powf(-DB_RANGE / 10.0)).log10()) as f32
+    (20.0 * gain.log10() + 2.0).max(-f64::from(DB_RANGE))
 }
 
 #[cfg(test)]
