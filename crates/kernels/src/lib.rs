@@ -6,7 +6,10 @@
 
 #![deny(unsafe_code)]
 
+mod fft_convolve;
+mod filtered_noise;
 mod frames;
+mod frequency_filter;
 mod gemm;
 #[cfg(test)]
 mod golden;
@@ -25,7 +28,10 @@ mod stft;
 mod units;
 mod upsample;
 
+pub use fft_convolve::FftConvolve;
+pub use filtered_noise::FilteredNoise;
 pub use frames::FrameGrid;
+pub use frequency_filter::{FilterAlignment, FrequencyFilter};
 pub use harmonic::{
     AmplitudeInterpolation, Harmonic, HarmonicGradients, normalize_harmonics,
     normalize_harmonics_backward,
