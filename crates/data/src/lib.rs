@@ -5,6 +5,7 @@
 mod audio_file;
 mod error;
 pub mod example;
+pub mod instruments;
 #[cfg(test)]
 mod mutation;
 mod output;
