@@ -18,6 +18,7 @@ mod harmonic;
 mod loudness;
 mod matrix;
 pub mod nn;
+mod pitch;
 mod power;
 mod scale;
 mod simd;
@@ -38,6 +39,7 @@ pub use harmonic::{
 };
 pub use loudness::Loudness;
 pub use matrix::{Matrix, MatrixMut};
+pub use pitch::{PitchConfig, PitchFrame, PitchTracker, VOICED_CONFIDENCE, track_pitch};
 pub use power::power_db;
 pub use scale::ExpSigmoid;
 pub use spectral_loss::{SpectralLoss, SpectralLossConfig, SpectralLossTerms, SpectralScale};
