@@ -3,10 +3,16 @@
 #![forbid(unsafe_code)]
 
 mod config;
+mod decoder;
 mod error;
+#[cfg(test)]
+mod golden;
 mod nearest;
+mod parameters;
 
 pub use config::{
     AudioConfig, Config, DecoderConfig, HarmonicConfig, LossConfig, NoiseConfig, TrainConfig,
 };
+pub use decoder::{DecoderCache, DecoderStream, RnnFcDecoder};
 pub use error::Error;
+pub use parameters::{Initial, ParameterEntry, ParameterTable, Parameters};

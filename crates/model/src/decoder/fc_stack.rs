@@ -1,0 +1,214 @@
+//! A stack of layers: dense, layer norm, leaky ReLU.
+
+use std::ops::Range;
+
+use ddsp_kernels::nn::{
+    Dense, DenseGradients, LayerNorm, LayerNormGradients, dense, dense_backward,
+    layer_norm_leaky_relu, layer_norm_leaky_relu_backward,
+};
+use ddsp_kernels::{Matrix, MatrixMut};
+
+use crate::parameters::{Initial, ParameterTable};
+
+/// Where the parameters of each layer lie, from the first layer to the last.
+#[derive(Clone, Debug)]
+pub(super) struct FcStack {
+    layers: Vec<FcLayer>,
+    n_units: usize,
+}
+
+/// Where the parameters of one layer lie; the four ranges follow each other.
+#[derive(Clone, Debug)]
+struct FcLayer {
+    kernel: Range<usize>,
+    bias: Range<usize>,
+    gain: Range<usize>,
+    shift: Range<usize>,
+}
+
+/// What the backward pass of a stack needs, for every row.
+#[derive(Clone, Debug)]
+pub(super) struct FcStackCache {
+    n_units: usize,
+    layers: Vec<FcLayerCache>,
+}
+
+#[derive(Clone, Debug)]
+struct FcLayerCache {
+    /// `[n_rows, n_units]`
+    normalized: Vec<f32>,
+    /// `[n_rows]`
+    inverse_std: Vec<f32>,
+    /// `[n_rows, n_units]`: the input of the next layer; empty for the last, whose output is the
+    /// caller's.
+    y: Vec<f32>,
+}
+
+/// Gradients inside a stack, for the rows of one chunk.
+#[derive(Clone, Debug)]
+pub(super) struct FcScratch {
+    /// `[n_rows, n_units]`, before the layer norm.
+    grad_linear: Vec<f32>,
+    /// `[n_rows, n_units]`, after a layer.
+    grad_y: Vec<f32>,
+}
+
+impl FcScratch {
+    pub(super) fn new(n_rows: usize, n_units: usize) -> Self {
+        Self { grad_linear: vec![0.0; n_rows * n_units], grad_y: vec![0.0; n_rows * n_units] }
+    }
+}
+
+impl FcStackCache {
+    pub(super) fn new(stack: &FcStack, n_rows: usize) -> Self {
+        let n_units = stack.n_units;
+        let layer = |has_next: bool| FcLayerCache {
+            normalized: vec![0.0; n_rows * n_units],
+            inverse_std: vec![0.0; n_rows],
+            y: vec![0.0; if has_next { n_rows * n_units } else { 0 }],
+        };
+        let n_layers = stack.layers.len();
+        Self { n_units, layers: (1..=n_layers).map(|i| layer(i < n_layers)).collect() }
+    }
+
+    /// The output of layer `layer` for some rows.
+    fn y(&self, layer: usize, rows: &Range<usize>) -> Matrix<'_> {
+        matrix(&self.layers[layer].y, rows, self.n_units)
+    }
+}
+
+/// Rows of a buffer of rows of `n_columns`.
+fn matrix<'a>(values: &'a [f32], rows: &Range<usize>, n_columns: usize) -> Matrix<'a> {
+    Matrix::new(&values[rows.start * n_columns..rows.end * n_columns], rows.len(), n_columns)
+}
+
+fn matrix_mut<'a>(values: &'a mut [f32], rows: &Range<usize>, n_columns: usize) -> MatrixMut<'a> {
+    let values = &mut values[rows.start * n_columns..rows.end * n_columns];
+    MatrixMut::new(values, rows.len(), n_columns)
+}
+
+impl FcStack {
+    /// Enters the parameters of `n_layers` layers into `table`.
+    ///
+    /// # Panics
+    ///
+    /// If there is no layer.
+    pub(super) fn new(
+        table: &mut ParameterTable,
+        name: &str,
+        n_in: usize,
+        n_units: usize,
+        n_layers: usize,
+    ) -> Self {
+        assert!(n_layers > 0, "a stack of layers needs one");
+        let mut push = |layer: usize, tensor: &str, shape: &[usize], initial: Initial| {
+            table.push(format!("{name}/{layer}/{tensor}"), shape, initial)
+        };
+        let layers = (0..n_layers)
+            .map(|layer| {
+                let n_in = if layer == 0 { n_in } else { n_units };
+                FcLayer {
+                    kernel: push(layer, "kernel", &[n_in, n_units], Initial::GlorotUniform),
+                    bias: push(layer, "bias", &[n_units], Initial::Zeros),
+                    gain: push(layer, "gain", &[n_units], Initial::Ones),
+                    shift: push(layer, "shift", &[n_units], Initial::Zeros),
+                }
+            })
+            .collect();
+        Self { layers, n_units }
+    }
+
+    /// Runs the stack on the rows `rows`: `x`, `[rows, n_in]`, to `y`, `[rows, n_units]`.
+    pub(super) fn forward(
+        &self,
+        parameters: &[f32],
+        rows: Range<usize>,
+        x: Matrix<'_>,
+        cache: &mut FcStackCache,
+        mut y: MatrixMut<'_>,
+    ) {
+        for (i, layer) in self.layers.iter().enumerate() {
+            let (before, current) = cache.layers.split_at_mut(i);
+            let current = &mut current[0];
+            let x = before.last().map_or(x, |previous| matrix(&previous.y, &rows, self.n_units));
+            let mut linear = matrix_mut(&mut current.normalized, &rows, self.n_units);
+            dense(layer.dense(parameters), x, linear.reborrow());
+            let y = if i + 1 == self.layers.len() {
+                y.reborrow()
+            } else {
+                matrix_mut(&mut current.y, &rows, self.n_units)
+            };
+            let inverse_std = &mut current.inverse_std[rows.clone()];
+            layer_norm_leaky_relu(layer.layer_norm(parameters), linear, inverse_std, y);
+        }
+    }
+
+    /// Accumulates the vector-Jacobian product of [`forward`](Self::forward) for the same rows.
+    pub(super) fn backward(
+        &self,
+        parameters: &[f32],
+        pass: FcBackward<'_>,
+        scratch: &mut FcScratch,
+        grad_parameters: &mut [f32],
+        mut grad_x: Option<MatrixMut<'_>>,
+    ) {
+        let FcBackward { rows, x, cache, grad_y } = pass;
+        let chunk = 0..rows.len();
+        let FcScratch { grad_linear, grad_y: grad_between } = scratch;
+        for (i, layer) in self.layers.iter().enumerate().rev() {
+            let is_last = i + 1 == self.layers.len();
+            let grad_y = if is_last { grad_y } else { matrix(grad_between, &chunk, self.n_units) };
+            let (dense_grads, norm_grads) = layer.split_gradients(grad_parameters);
+            grad_linear.fill(0.0);
+            layer_norm_leaky_relu_backward(
+                layer.layer_norm(parameters),
+                matrix(&cache.layers[i].normalized, &rows, self.n_units),
+                &cache.layers[i].inverse_std[rows.clone()],
+                grad_y,
+                norm_grads,
+                matrix_mut(grad_linear, &chunk, self.n_units),
+            );
+            let (x, grad_x) = if i == 0 {
+                (x, grad_x.take())
+            } else {
+                grad_between.fill(0.0);
+                (cache.y(i - 1, &rows), Some(matrix_mut(grad_between, &chunk, self.n_units)))
+            };
+            let grad_linear = matrix(grad_linear, &chunk, self.n_units);
+            dense_backward(layer.dense(parameters), x, grad_linear, dense_grads, grad_x);
+        }
+    }
+}
+
+/// What the backward pass of a stack reads.
+pub(super) struct FcBackward<'a> {
+    pub(super) rows: Range<usize>,
+    /// `[rows, n_in]`
+    pub(super) x: Matrix<'a>,
+    pub(super) cache: &'a FcStackCache,
+    /// `[rows, n_units]`
+    pub(super) grad_y: Matrix<'a>,
+}
+
+impl FcLayer {
+    fn dense<'a>(&self, parameters: &'a [f32]) -> Dense<'a> {
+        let (kernel, bias) = (&parameters[self.kernel.clone()], &parameters[self.bias.clone()]);
+        Dense { kernel, bias }
+    }
+
+    fn layer_norm<'a>(&self, parameters: &'a [f32]) -> LayerNorm<'a> {
+        let (gain, shift) = (&parameters[self.gain.clone()], &parameters[self.shift.clone()]);
+        LayerNorm { gain, shift }
+    }
+
+    fn split_gradients<'a>(
+        &self,
+        gradients: &'a mut [f32],
+    ) -> (DenseGradients<'a>, LayerNormGradients<'a>) {
+        let gradients = &mut gradients[self.kernel.start..self.shift.end];
+        let (kernel, rest) = gradients.split_at_mut(self.kernel.len());
+        let (bias, rest) = rest.split_at_mut(self.bias.len());
+        let (gain, shift) = rest.split_at_mut(self.gain.len());
+        (DenseGradients { kernel, bias }, LayerNormGradients { gain, shift })
+    }
+}
