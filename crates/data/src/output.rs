@@ -66,6 +66,8 @@ pub enum FolderState {
 pub struct OutputFolder {
     path: PathBuf,
     marker: Marker,
+    /// Whether this run made the folder itself: then it goes again if nothing comes of the work.
+    is_created: bool,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -104,6 +106,7 @@ impl OutputFolder {
     ) -> Result<(Self, FolderState)> {
         let refuse = |reason: String| Error::Folder { path: path.to_owned(), reason };
         let options = serde_json::to_value(options).map_err(|e| refuse(e.to_string()))?;
+        let is_created = !path.exists();
         fs::create_dir_all(path).map_err(Error::io("create folder", path))?;
         let is_empty = fs::read_dir(path).map_err(Error::io("read folder", path))?.next().is_none();
         let found = read_marker(path)?;
@@ -125,7 +128,8 @@ impl OutputFolder {
                 return Err(refuse(format!("made with other options ({change}); {hint}")));
             }
             Some(marker) if marker.finished => {
-                return Ok((Self { path: path.to_owned(), marker }, FolderState::Finished));
+                let folder = Self { path: path.to_owned(), marker, is_created };
+                return Ok((folder, FolderState::Finished));
             }
             Some(_) => {
                 remove_temporaries(path)?;
@@ -135,7 +139,7 @@ impl OutputFolder {
         let version = env!("CARGO_PKG_VERSION").to_owned();
         let command = command.to_owned();
         let marker = Marker { command, version, options, finished: false, files: Vec::new() };
-        let folder = Self { path: path.to_owned(), marker };
+        let folder = Self { path: path.to_owned(), marker, is_created };
         folder.write_marker()?;
         Ok((folder, state))
     }
@@ -175,8 +179,39 @@ impl OutputFolder {
         Ok(())
     }
 
+    /// Removes what an interrupted run left; for work that is quicker redone than continued.
+    pub(crate) fn clear(&self) -> Result<()> {
+        remove_content(&self.path)
+    }
+
     fn write_marker(&self) -> Result<()> {
         write_json(&self.path.join(MARKER), &self.marker)
+    }
+}
+
+impl Drop for OutputFolder {
+    /// Takes the marker away again where the work failed before it wrote anything. A failure here
+    /// only leaves a marked folder, which the next run takes for its own.
+    fn drop(&mut self) {
+        let marker = self.path.join(MARKER);
+        let is_empty = || fs::read_dir(&self.path).is_ok_and(|entries| entries.count() == 1);
+        if !self.marker.finished && is_empty() && fs::remove_file(marker).is_ok() && self.is_created
+        {
+            let _ = fs::remove_dir(&self.path);
+        }
+    }
+}
+
+/// Refuses a source that lies in the output folder: starting over would delete it.
+pub(crate) fn refuse_sources_inside(folder: &Path, sources: &[PathBuf]) -> Result<()> {
+    let Ok(inside) = folder.canonicalize() else { return Ok(()) };
+    let is_inside = |source: &&PathBuf| source.canonicalize().is_ok_and(|s| s.starts_with(&inside));
+    match sources.iter().find(is_inside) {
+        None => Ok(()),
+        Some(source) => {
+            let reason = format!("the source {} lies in it; name a new folder", source.display());
+            Err(Error::Folder { path: folder.to_owned(), reason })
+        }
     }
 }
 
@@ -324,6 +359,7 @@ mod tests {
         assert_eq!(state, FolderState::New);
         fs::write(folder.path().join("data.bin"), b"abc").expect("writable");
         fs::write(folder.path().join(".ddsp-tmp-x"), b"half").expect("writable");
+        drop(folder);
         let (mut folder, state) = open(&path, 5, false).expect("ours");
         assert_eq!(state, FolderState::Unfinished);
         assert!(!path.join(".ddsp-tmp-x").exists(), "half-written files are cleared away");
@@ -339,8 +375,9 @@ mod tests {
     #[test]
     fn other_options_need_force() {
         let dir = tempfile::tempdir().expect("a temporary folder");
-        open(dir.path(), 5, false).expect("an empty folder is as good as new");
+        let begun = open(dir.path(), 5, false).expect("an empty folder is as good as new");
         fs::write(dir.path().join("stale"), b"1").expect("writable");
+        drop(begun);
         let error = refusal(dir.path(), 6);
         assert!(error.contains("steps: was 5, now 6") && error.contains("--force"), "{error}");
         let (_, state) = open(dir.path(), 6, true).expect("forced");
@@ -357,8 +394,27 @@ mod tests {
         assert!(dir.path().join("thesis.txt").exists(), "untouched");
 
         let other = tempfile::tempdir().expect("a temporary folder");
-        OutputFolder::open(other.path(), "train", &json!({}), false).expect("new");
+        let train = OutputFolder::open(other.path(), "train", &json!({}), false).expect("new");
         assert!(refusal(other.path(), 5).contains("`ddsp train` made it"), "another command");
+        drop(train);
+        assert!(other.path().exists(), "a folder that was there before stays");
+    }
+
+    #[test]
+    fn nothing_stays_of_work_that_failed_at_once() {
+        let dir = tempfile::tempdir().expect("a temporary folder");
+        let path = dir.path().join("out");
+        drop(open(&path, 5, false).expect("new"));
+        assert!(!path.exists(), "no empty folder is left");
+    }
+
+    #[test]
+    fn sources_inside_the_output_are_refused() {
+        let dir = tempfile::tempdir().expect("a temporary folder");
+        let path = dir.path().join("a.wav");
+        fs::write(&path, b"1").expect("writable");
+        assert!(refuse_sources_inside(dir.path(), std::slice::from_ref(&path)).is_err(), "inside");
+        assert!(refuse_sources_inside(&dir.path().join("out"), &[path]).is_ok(), "beside");
     }
 
     #[test]

@@ -1,5 +1,7 @@
 //! The record of one note or excerpt, and its two spellings as a `tf.train.Example`.
 
+use ddsp_kernels::hz_to_midi;
+
 use crate::example::{Example, ExampleBuilder, Feature};
 
 /// NSynth's instrument families, by the number that `instrument/family` holds.
@@ -248,11 +250,6 @@ fn text(example: &Example, name: &str) -> String {
 fn wrong_kind(name: &str, feature: Feature, expected: &str) -> String {
     let (kind, len) = (feature.kind(), feature.len());
     format!("feature `{name}` should be {expected} and is a {kind} list of {len}")
-}
-
-/// MIDI number of a frequency, `69 + 12 log2(hz / 440)`; 0 for 0 Hz, as magenta's `hz_to_midi`.
-fn hz_to_midi(hz: f32) -> f32 {
-    if hz > 0.0 { 69.0 + 12.0 * (hz / 440.0).log2() } else { 0.0 }
 }
 
 #[cfg(test)]
