@@ -6,6 +6,7 @@
 
 #![deny(unsafe_code)]
 
+mod envelope;
 mod fft_convolve;
 mod filtered_noise;
 mod frames;
@@ -29,6 +30,7 @@ mod stft;
 mod units;
 mod upsample;
 
+pub use envelope::{AverageSpectrum, SpectralEnvelope};
 pub use fft_convolve::FftConvolve;
 pub use filtered_noise::FilteredNoise;
 pub use frames::FrameGrid;
