@@ -1,0 +1,205 @@
+//! The panel of one sound: what went in, what came out, and what the model did in between.
+
+use ddsp_kernels::FrameGrid;
+
+use super::{Block, Section};
+use crate::axis::Axis;
+use crate::figure::{Figure, Image, Role};
+use crate::picture::Grid;
+use crate::spectrogram::{MIN_HZ, spectrogram_db};
+use crate::wav::wav_bytes;
+
+/// Colours of a spectrogram span this many dB below the loudest point of the input and output.
+const SPECTROGRAM_RANGE_DB: f32 = 80.0;
+
+/// Colours of a heat map span this many dB.
+const HEAT_MAP_RANGE_DB: f32 = 60.0;
+
+/// Pitch and loudness over time, `[n_frames]` each.
+#[derive(Clone, Copy, Debug)]
+pub struct Features<'a> {
+    /// Fundamental frequency, Hz.
+    pub f0_hz: &'a [f32],
+    /// Whether a frame has a pitch; only these are drawn.
+    pub voiced: &'a [bool],
+    /// A-weighted loudness, dB.
+    pub loudness_db: &'a [f32],
+}
+
+/// All there is to show of one sound.
+#[derive(Clone, Copy, Debug)]
+pub struct Sound<'a> {
+    /// Frames of everything over time.
+    pub grid: FrameGrid,
+    /// The audio that went in.
+    pub input: &'a [f32],
+    /// Measured on the input.
+    pub input_features: Features<'a>,
+    /// What the model was asked for, after adjustment.
+    pub request: Features<'a>,
+    /// The audio that came out: the sum of the two parts.
+    pub output: &'a [f32],
+    /// Measured on the output.
+    pub output_features: Features<'a>,
+    /// The part of the harmonic synthesizer.
+    pub harmonic: &'a [f32],
+    /// The part of the noise synthesizer.
+    pub noise: &'a [f32],
+    /// Overall amplitude, `[n_frames]`.
+    pub amplitudes: &'a [f32],
+    /// Shares of the harmonics, `[n_frames, n_harmonics]`.
+    pub harmonic_distribution: &'a [f32],
+    /// Noise filter, `[n_frames, n_bands]`.
+    pub magnitudes: &'a [f32],
+}
+
+impl Sound<'_> {
+    /// The panel.
+    pub fn section(&self, title: &str, lede: &str, facts: Vec<(String, String)>) -> Section {
+        let mut section = Section::new(title, lede);
+        if !facts.is_empty() {
+            section.blocks.push(Block::Facts(facts));
+        }
+        section.blocks.push(Block::Figures(self.spectrograms()));
+        let maps = [self.f0(), self.loudness(), self.amplitudes()]
+            .into_iter()
+            .chain(self.harmonic_map())
+            .chain(self.noise_map());
+        section.blocks.push(Block::Figures(maps.map(|figure| (figure, None)).collect()));
+        section
+    }
+
+    /// The four spectrograms on one colour scale, each with its sound.
+    pub fn spectrograms(&self) -> Vec<(Figure, Option<Vec<u8>>)> {
+        let parts = [
+            ("Input", self.input),
+            ("Output", self.output),
+            ("Harmonic part of the output", self.harmonic),
+            ("Noise part of the output", self.noise),
+        ];
+        let grids = parts.map(|(_, audio)| spectrogram_db(audio, self.grid.sample_rate));
+        let max = grids[0].max().max(grids[1].max()).max(SPECTROGRAM_RANGE_DB - 180.0).ceil();
+        let pictures = parts.into_iter().zip(grids).map(|((title, audio), grid)| {
+            let figure = spectrogram_figure(title, grid, max, self.time(), self.grid.sample_rate);
+            (figure, Some(wav_bytes(audio, self.grid.sample_rate)))
+        });
+        pictures.collect()
+    }
+
+    /// Time of the longer of input and output.
+    fn time(&self) -> Axis {
+        let n_samples = self.input.len().max(self.output.len());
+        Axis::linear("s", 0.0, n_samples as f64 / f64::from(self.grid.sample_rate))
+    }
+
+    fn f0(&self) -> Figure {
+        let curves = [self.request, self.input_features, self.output_features];
+        let voiced = |f: Features| pitch_points(self.grid, f.f0_hz, f.voiced);
+        let [request, input, output] = curves.map(voiced);
+        let all = input.iter().chain(&output).chain(&request).map(|p| p.1);
+        let (min, max) = crate::axis::extent(all);
+        let figure = Figure::new("f0", self.time(), Axis::log("Hz", min / 1.15, max * 1.15));
+        let moved = self.request.f0_hz != self.input_features.f0_hz;
+        let figure = figure.curve("input", Role::Input, input);
+        let figure =
+            if moved { figure.curve("requested", Role::Request, request) } else { figure };
+        with_notes(figure.curve("output", Role::Output, output), self.grid, self.request.voiced)
+    }
+
+    fn loudness(&self) -> Figure {
+        let curves = [self.input_features, self.request, self.output_features];
+        let [input, request, output] = curves.map(|f| points(self.grid, f.loudness_db));
+        let all = input.iter().chain(&output).chain(&request).map(|p| p.1);
+        let figure = Figure::new("Loudness", self.time(), Axis::around("dB", all))
+            .curve("input", Role::Input, input)
+            .curve("requested", Role::Request, request)
+            .curve("output", Role::Output, output);
+        with_notes(figure, self.grid, self.request.voiced)
+    }
+
+    fn amplitudes(&self) -> Figure {
+        let points = points(self.grid, self.amplitudes);
+        let axis = Axis::linear("linear", 0.0, 1.05 * crate::axis::extent(points.iter().map(|p| p.1)).1);
+        Figure::new("Amplitude of the harmonics", self.time(), axis).curve(
+            "",
+            Role::Harmonic,
+            points,
+        )
+    }
+
+    fn harmonic_map(&self) -> Option<Figure> {
+        let n_harmonics = self.harmonic_distribution.len().checked_div(self.amplitudes.len())?;
+        let axis = Axis::linear("number", 0.5, n_harmonics as f64 + 0.5);
+        let title = "Harmonic distribution";
+        Some(heat_map(title, self.time(), axis, n_harmonics, self.harmonic_distribution))
+    }
+
+    fn noise_map(&self) -> Option<Figure> {
+        let n_bands = self.magnitudes.len().checked_div(self.amplitudes.len())?;
+        let axis = Axis::linear("kHz", 0.0, f64::from(self.grid.sample_rate) / 2000.0);
+        Some(heat_map("Noise magnitudes", self.time(), axis, n_bands, self.magnitudes))
+    }
+}
+
+/// A spectrogram whose brightest colour is `max` dB.
+pub fn spectrogram_figure(
+    title: &str,
+    grid: Grid,
+    max: f32,
+    time: Axis,
+    sample_rate: u32,
+) -> Figure {
+    let axis = Axis::log("Hz", MIN_HZ, f64::from(sample_rate) / 2.0);
+    let mut figure = Figure::new(title, time, axis).image(Image {
+        grid,
+        min: max - SPECTROGRAM_RANGE_DB,
+        max,
+        unit: "dB",
+        crisp: false,
+    });
+    figure.height = 210;
+    figure
+}
+
+/// Points of a value at every frame.
+pub fn points(grid: FrameGrid, values: &[f32]) -> Vec<(f64, f64)> {
+    values.iter().enumerate().map(|(i, v)| (grid.secs(i), f64::from(*v))).collect()
+}
+
+/// Points of a pitch at every voiced frame, with gaps elsewhere.
+pub fn pitch_points(grid: FrameGrid, f0_hz: &[f32], voiced: &[bool]) -> Vec<(f64, f64)> {
+    let at = |(i, (f0_hz, voiced)): (usize, (&f32, &bool))| {
+        (grid.secs(i), if *voiced { f64::from(*f0_hz) } else { f64::NAN })
+    };
+    f0_hz.iter().zip(voiced).enumerate().map(at).collect()
+}
+
+/// The figure with the stretches of `voiced` frames shaded.
+pub fn with_notes(mut figure: Figure, grid: FrameGrid, voiced: &[bool]) -> Figure {
+    let mut start = None;
+    for (i, voiced) in voiced.iter().chain(&[false]).enumerate() {
+        match (start, voiced) {
+            (None, true) => start = Some(i),
+            (Some(first), false) => {
+                figure.spans.push((grid.secs(first), grid.secs(i)));
+                start = None;
+            }
+            _ => {}
+        }
+    }
+    figure
+}
+
+/// Linear values, `[n_frames, n_rows]`, as a picture in dB.
+fn heat_map(title: &str, time: Axis, axis: Axis, n_rows: usize, values: &[f32]) -> Figure {
+    let db = values.iter().map(|v| 20.0 * v.max(1e-9).log10()).collect();
+    let grid = Grid::new(n_rows.max(1), db);
+    let max = grid.max().ceil();
+    Figure::new(title, time, axis).image(Image {
+        grid,
+        min: max - HEAT_MAP_RANGE_DB,
+        max,
+        unit: "dB",
+        crisp: true,
+    })
+}
