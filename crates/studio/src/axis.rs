@@ -56,7 +56,11 @@ impl Axis {
     pub fn ticks(&self, n: usize) -> Vec<(f64, String)> {
         match self.scale {
             Scale::Linear => linear_ticks(self.min, self.max, n),
-            Scale::Log => log_ticks(self.min, self.max),
+            Scale::Log => match log_ticks(self.min, self.max) {
+                ticks if ticks.len() >= 4 => ticks,
+                // Not much more than an octave: round steps say more than round factors.
+                _ => linear_ticks(self.min, self.max, n.max(4)),
+            },
         }
     }
 }
@@ -138,7 +142,10 @@ mod tests {
     #[test]
     fn linear_ticks_are_round_and_inside() {
         assert_eq!(labels(&Axis::linear("s", 0.0, 4.0), 4), ["0", "1", "2", "3", "4"]);
-        assert_eq!(labels(&Axis::linear("dB", -83.0, -1.0), 4), ["−50", "0"].map(str::to_owned)[..1]);
+        assert_eq!(
+            labels(&Axis::linear("dB", -83.0, -1.0), 4),
+            ["−50", "0"].map(str::to_owned)[..1]
+        );
         assert_eq!(labels(&Axis::linear("", -0.2, 0.2), 4), ["−0.2", "−0.1", "0.0", "0.1", "0.2"]);
     }
 
@@ -146,6 +153,7 @@ mod tests {
     fn log_ticks_name_thousands_shortly() {
         let expected = ["50", "100", "200", "500", "1k", "2k", "5k"];
         assert_eq!(labels(&Axis::log("Hz", 40.0, 8000.0), 0), expected);
+        assert_eq!(labels(&Axis::log("Hz", 200.0, 480.0), 4), ["200", "300", "400"]);
         assert_eq!(short_number(0.05), "0.05");
         assert_eq!(short_number(1500.0), "1.5k");
     }

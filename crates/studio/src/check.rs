@@ -101,7 +101,10 @@ mod tests {
     #[test]
     fn words_and_json_carry_the_unit() {
         let check = Check::new("f0 error", 3.217, "cents", Limit::AtMost(10.0));
-        assert_eq!((check.measured_text(), check.wanted_text()), ("3.22 cents".into(), "≤ 10 cents".into()));
+        assert_eq!(
+            (check.measured_text(), check.wanted_text()),
+            ("3.22 cents".into(), "≤ 10 cents".into())
+        );
         let json = serde_json::to_value(&check).expect("plain fields");
         assert_eq!(json["wanted"]["at_most"], 10.0);
         assert_eq!(json["met"], true);

@@ -42,10 +42,8 @@ pub fn spectrogram_db(audio: &[f32], sample_rate: u32) -> Grid {
     let rows = row_bins(f64::from(sample_rate) / fft_len as f64, f64::from(sample_rate) / 2.0);
     let mut values = Vec::with_capacity(stft.n_frames(audio.len()) * N_ROWS);
     for magnitudes in magnitudes.chunks_exact(n_bins) {
-        let db: Vec<f32> = magnitudes
-            .iter()
-            .map(|m| (20.0 * (m * gain).log10()).max(FLOOR_DB))
-            .collect();
+        let db: Vec<f32> =
+            magnitudes.iter().map(|m| (20.0 * (m * gain).log10()).max(FLOOR_DB)).collect();
         values.extend(rows.iter().map(|&(low, high)| level(&db, low, high)));
     }
     Grid::new(N_ROWS, values)
@@ -53,9 +51,8 @@ pub fn spectrogram_db(audio: &[f32], sample_rate: u32) -> Grid {
 
 /// First and last bin of each row, fractional.
 fn row_bins(bin_hz: f64, nyquist_hz: f64) -> Vec<(f64, f64)> {
-    let edge = |row: usize| {
-        MIN_HZ * (nyquist_hz / MIN_HZ).powf(row as f64 / N_ROWS as f64) / bin_hz
-    };
+    let edge =
+        |row: usize| MIN_HZ * (nyquist_hz / MIN_HZ).powf(row as f64 / N_ROWS as f64) / bin_hz;
     (0..N_ROWS).map(|row| (edge(row), edge(row + 1))).collect()
 }
 
@@ -77,7 +74,9 @@ mod tests {
 
     /// A sine of amplitude 1.
     fn sine(hz: f64) -> Vec<f32> {
-        (0..16_000).map(|i| (std::f64::consts::TAU * hz * f64::from(i) / 16_000.0).sin() as f32).collect()
+        (0..16_000)
+            .map(|i| (std::f64::consts::TAU * hz * f64::from(i) / 16_000.0).sin() as f32)
+            .collect()
     }
 
     #[test]
@@ -89,7 +88,10 @@ mod tests {
             let row = (0..N_ROWS).max_by(|&a, &b| column[a].total_cmp(&column[b])).expect("rows");
             let expected = N_ROWS as f64 * (hz / MIN_HZ).ln() / (8000.0 / MIN_HZ).ln();
             // Half a row of rounding, and at 61 Hz a bin of 3.9 Hz is three rows wide.
-            assert!((row as f64 + 0.5 - expected).abs() <= 3.0, "{hz} Hz in row {row}, not {expected}");
+            assert!(
+                (row as f64 + 0.5 - expected).abs() <= 3.0,
+                "{hz} Hz in row {row}, not {expected}"
+            );
             // Between two bins of a transform padded to 3.2 windows a Hann peak loses 0.15 dB.
             assert!(column[row].abs() < 0.3, "{} dB at {hz} Hz", column[row]);
         }

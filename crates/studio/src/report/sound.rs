@@ -101,8 +101,7 @@ impl Sound<'_> {
         let figure = Figure::new("f0", self.time(), Axis::log("Hz", min / 1.15, max * 1.15));
         let moved = self.request.f0_hz != self.input_features.f0_hz;
         let figure = figure.curve("input", Role::Input, input);
-        let figure =
-            if moved { figure.curve("requested", Role::Request, request) } else { figure };
+        let figure = if moved { figure.curve("requested", Role::Request, request) } else { figure };
         with_notes(figure.curve("output", Role::Output, output), self.grid, self.request.voiced)
     }
 
@@ -119,7 +118,8 @@ impl Sound<'_> {
 
     fn amplitudes(&self) -> Figure {
         let points = points(self.grid, self.amplitudes);
-        let axis = Axis::linear("linear", 0.0, 1.05 * crate::axis::extent(points.iter().map(|p| p.1)).1);
+        let axis =
+            Axis::linear("linear", 0.0, 1.05 * crate::axis::extent(points.iter().map(|p| p.1)).1);
         Figure::new("Amplitude of the harmonics", self.time(), axis).curve(
             "",
             Role::Harmonic,
@@ -202,4 +202,46 @@ fn heat_map(title: &str, time: Axis, axis: Axis, n_rows: usize, values: &[f32]) 
         unit: "dB",
         crisp: true,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_panel_shows_four_spectrograms_with_sound_and_five_figures() {
+        let grid = FrameGrid { sample_rate: 16_000, hop: 64 };
+        let (audio, frames, voiced) = (vec![0.1; 640], vec![220.0; 10], vec![false; 10]);
+        let features = Features { f0_hz: &frames, voiced: &voiced, loudness_db: &frames };
+        let sound = Sound {
+            grid,
+            input: &audio,
+            input_features: features,
+            request: features,
+            output: &audio,
+            output_features: features,
+            harmonic: &audio,
+            noise: &[0.0; 640],
+            amplitudes: &[0.0; 10],
+            harmonic_distribution: &[0.5; 20],
+            magnitudes: &[0.0; 30],
+        };
+        let section = sound.section("Silence", "", Vec::new());
+        let [Block::Figures(spectrograms), Block::Figures(curves)] = &section.blocks[..] else {
+            panic!("two blocks of figures")
+        };
+        assert!(spectrograms.len() == 4 && spectrograms.iter().all(|(_, wav)| wav.is_some()));
+        assert_eq!(curves.len(), 5);
+        for (figure, _) in spectrograms.iter().chain(curves) {
+            assert!(!figure.svg().into_string().contains("NaN"), "{} has no extent", figure.title);
+        }
+    }
+
+    #[test]
+    fn notes_are_shaded_from_their_first_frame_to_the_frame_after_the_last() {
+        let grid = FrameGrid { sample_rate: 1000, hop: 100 };
+        let figure = Figure::new("", Axis::linear("s", 0.0, 1.0), Axis::linear("", 0.0, 1.0));
+        let figure = with_notes(figure, grid, &[false, true, true, false, true]);
+        assert_eq!(figure.spans, [(0.1, 0.3), (0.4, 0.5)]);
+    }
 }
