@@ -18,7 +18,7 @@ pub use check::{Check, Limit};
 pub use figure::{Curve, Figure, Image, Level, Role, data_url};
 pub use picture::Grid;
 pub use report::{
-    Baseline, Block, Features, LossPoint, Report, Section, Sound, number, training_section,
+    Baseline, Block, FeatureCurves, LossPoint, Report, Section, Sound, number, training_section,
 };
 pub use spectrogram::spectrogram_db;
 pub use wav::wav_bytes;

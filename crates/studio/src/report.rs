@@ -10,7 +10,7 @@ use crate::check::Check;
 use crate::figure::Figure;
 
 pub use number::number;
-pub use sound::{Features, Sound};
+pub use sound::{FeatureCurves, Sound};
 pub use training::{Baseline, LossPoint, training_section};
 
 /// A report: a headline, a verdict, sections.

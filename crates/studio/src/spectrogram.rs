@@ -17,13 +17,13 @@ const WINDOW_SECS: f64 = 0.08;
 /// Columns at most; the pictures are half as wide.
 const MAX_COLUMNS: usize = 900;
 
-/// Rows, from [`MIN_HZ`] to the Nyquist frequency.
+/// Rows, from 40 Hz to the Nyquist frequency.
 const N_ROWS: usize = 220;
 
 /// What silence shows as, dB.
 const FLOOR_DB: f32 = -200.0;
 
-/// Level of `audio` in dB re a sine of amplitude 1, at logarithmic frequencies from [`MIN_HZ`] to
+/// Level of `audio` in dB re a sine of amplitude 1, at logarithmic frequencies from 40 Hz to
 /// the Nyquist frequency: a sine of amplitude 1 shows as 0 dB, whatever its frequency.
 ///
 /// Between the bins of the transform the level is interpolated; where several bins fall into one

@@ -17,7 +17,7 @@ const HEAT_MAP_RANGE_DB: f32 = 60.0;
 
 /// Pitch and loudness over time, `[n_frames]` each.
 #[derive(Clone, Copy, Debug)]
-pub struct Features<'a> {
+pub struct FeatureCurves<'a> {
     /// Fundamental frequency, Hz.
     pub f0_hz: &'a [f32],
     /// Whether a frame has a pitch; only these are drawn.
@@ -34,13 +34,13 @@ pub struct Sound<'a> {
     /// The audio that went in.
     pub input: &'a [f32],
     /// Measured on the input.
-    pub input_features: Features<'a>,
+    pub input_features: FeatureCurves<'a>,
     /// What the model was asked for, after adjustment.
-    pub request: Features<'a>,
+    pub request: FeatureCurves<'a>,
     /// The audio that came out: the sum of the two parts.
     pub output: &'a [f32],
     /// Measured on the output.
-    pub output_features: Features<'a>,
+    pub output_features: FeatureCurves<'a>,
     /// The part of the harmonic synthesizer.
     pub harmonic: &'a [f32],
     /// The part of the noise synthesizer.
@@ -94,7 +94,7 @@ impl Sound<'_> {
 
     fn f0(&self) -> Figure {
         let curves = [self.request, self.input_features, self.output_features];
-        let voiced = |f: Features| pitch_points(self.grid, f.f0_hz, f.voiced);
+        let voiced = |f: FeatureCurves| pitch_points(self.grid, f.f0_hz, f.voiced);
         let [request, input, output] = curves.map(voiced);
         let all = input.iter().chain(&output).chain(&request).map(|p| p.1);
         let (min, max) = crate::axis::extent(all);
@@ -212,7 +212,7 @@ mod tests {
     fn a_panel_shows_four_spectrograms_with_sound_and_five_figures() {
         let grid = FrameGrid { sample_rate: 16_000, hop: 64 };
         let (audio, frames, voiced) = (vec![0.1; 640], vec![220.0; 10], vec![false; 10]);
-        let features = Features { f0_hz: &frames, voiced: &voiced, loudness_db: &frames };
+        let features = FeatureCurves { f0_hz: &frames, voiced: &voiced, loudness_db: &frames };
         let sound = Sound {
             grid,
             input: &audio,
