@@ -7,18 +7,26 @@
 //!
 //! This is test and teaching material, not a sample library.
 
+mod bass;
 mod body;
+mod brass;
 mod flute;
+mod guitar;
 mod key;
 mod keyboard;
+mod mallet;
 mod motion;
 mod noise;
 mod organ;
 mod partials;
+mod pluck;
 mod recording;
+mod reed;
 mod string;
 mod struck;
 mod sustained;
+mod synth_lead;
+mod vocal;
 
 use ddsp_kernels::FrameGrid;
 use key::{Key, Stems};
@@ -172,11 +180,17 @@ pub struct RenderedNote {
 /// Instruments in a family.
 pub fn n_instruments(family: Family) -> u32 {
     let n = match family {
+        Family::Bass => bass::N,
+        Family::Brass => brass::N,
         Family::Flute => flute::N,
+        Family::Guitar => guitar::N,
         Family::Keyboard => keyboard::N,
+        Family::Mallet => mallet::N,
         Family::Organ => organ::N,
+        Family::Reed => reed::N,
         Family::String => string::N,
-        _ => 0,
+        Family::SynthLead => synth_lead::N,
+        Family::Vocal => vocal::N,
     };
     u32::try_from(n).expect("a handful")
 }
@@ -189,11 +203,17 @@ pub fn n_instruments(family: Family) -> u32 {
 pub fn instrument_name(family: Family, instrument: u32) -> &'static str {
     let i = checked(family, instrument);
     match family {
+        Family::Bass => bass::name(i),
+        Family::Brass => brass::name(i),
         Family::Flute => flute::name(i),
+        Family::Guitar => guitar::name(i),
         Family::Keyboard => keyboard::name(i),
+        Family::Mallet => mallet::name(i),
         Family::Organ => organ::name(i),
+        Family::Reed => reed::name(i),
         Family::String => string::name(i),
-        _ => unreachable!("checked: the family has no instruments"),
+        Family::SynthLead => synth_lead::name(i),
+        Family::Vocal => vocal::name(i),
     }
 }
 
@@ -270,11 +290,17 @@ enum Tone {
 impl Tone {
     fn new(family: Family, instrument: usize, key: &Key) -> Self {
         match family {
+            Family::Bass => Self::Struck(bass::tone(instrument, key)),
+            Family::Brass => Self::Sustained(brass::tone(instrument, key)),
             Family::Flute => Self::Sustained(flute::tone(instrument, key)),
+            Family::Guitar => Self::Struck(guitar::tone(instrument, key)),
             Family::Keyboard => Self::Struck(keyboard::tone(instrument, key)),
+            Family::Mallet => Self::Struck(mallet::tone(instrument, key)),
             Family::Organ => Self::Sustained(organ::tone(instrument, key)),
+            Family::Reed => Self::Sustained(reed::tone(instrument, key)),
             Family::String => Self::Sustained(string::tone(instrument, key)),
-            _ => unreachable!("checked: the family has no instruments"),
+            Family::SynthLead => Self::Sustained(synth_lead::tone(instrument, key)),
+            Family::Vocal => Self::Sustained(vocal::tone(instrument, key)),
         }
     }
 

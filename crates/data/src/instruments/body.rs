@@ -35,6 +35,18 @@ impl Body {
         self
     }
 
+    /// Replaces the plateau by a sum of formants: nothing but the peaks and a floor of `floor_db`.
+    pub(super) fn with_formants(mut self, formants: &[Peak], floor_db: f64) -> Self {
+        self.multiply(|hz| {
+            let power = formants.iter().map(|&(centre_hz, bandwidth_hz, height_db)| {
+                let x = (hz - centre_hz) / (0.5 * bandwidth_hz);
+                10.0_f64.powf(height_db / 10.0) / (1.0 + x * x)
+            });
+            (10.0_f64.powf(floor_db / 10.0) + power.sum::<f64>()).sqrt()
+        });
+        self
+    }
+
     /// Falls by 6 dB an octave below `low_hz` (what is too small to radiate) and by 12 above `high_hz`.
     pub(super) fn with_band(mut self, low_hz: f64, high_hz: f64) -> Self {
         self.multiply(|hz| {

@@ -74,7 +74,7 @@ pub(super) fn tone(instrument: usize, key: &Key) -> Sustained {
         partial_lag_secs: 0.012,
         sag: (1.5, 1.5),
         release_secs: 0.09,
-        dynamic_range_db: 22.0,
+        dynamic_range_db: 18.0,
         vibrato: Vibrato {
             rate_hz: rate_hz * rng.random_range(0.96..1.04),
             depth_cents: depth_cents * rng.random_range(0.8..1.2),
