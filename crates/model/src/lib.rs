@@ -9,6 +9,7 @@ mod error;
 mod golden;
 mod nearest;
 mod parameters;
+mod transfer;
 
 pub use config::{
     AudioConfig, Config, DecoderConfig, HarmonicConfig, LossConfig, NoiseConfig, TrainConfig,
@@ -16,3 +17,6 @@ pub use config::{
 pub use decoder::{DecoderCache, DecoderStream, RnnFcDecoder};
 pub use error::Error;
 pub use parameters::{Initial, ParameterEntry, ParameterTable, Parameters};
+pub use transfer::{
+    AdjustedFeatures, LoudnessMatch, MeasuredFeatures, Octave, TransferOptions, adjust_features,
+};
