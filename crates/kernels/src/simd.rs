@@ -20,6 +20,15 @@ pub(crate) trait Kernel {
     /// Implementations and all they call must be `#[inline(always)]`: a function that is not inlined
     /// into its caller does not inherit the caller's instruction set.
     fn run<const FMA: bool>(self) -> Self::Output;
+
+    /// The same where there are 32 registers of 16 lanes, for loops that keep many sums in registers.
+    #[inline(always)]
+    fn run_wide<const FMA: bool>(self) -> Self::Output
+    where
+        Self: Sized,
+    {
+        self.run::<FMA>()
+    }
 }
 
 /// Whether the build target itself has a fused multiply-add.
@@ -74,17 +83,6 @@ impl Simd {
         all
     }
 
-    /// Whether there are 32 registers of 16 lanes.
-    ///
-    /// Loops that keep their sums in registers take larger blocks then.
-    pub(crate) fn has_wide_registers(self) -> bool {
-        match self.0 {
-            #[cfg(target_arch = "x86_64")]
-            Level::Avx512 => true,
-            _ => false,
-        }
-    }
-
     /// Runs `kernel` with these instructions.
     #[inline]
     pub(crate) fn run<K: Kernel>(self, kernel: K) -> K::Output {
@@ -123,7 +121,7 @@ fn run_avx2<K: Kernel>(kernel: K) -> K::Output {
 #[cfg(target_arch = "x86_64")]
 #[target_feature(enable = "avx2,fma,avx512f,avx512vl,avx512bw,avx512dq")]
 fn run_avx512<K: Kernel>(kernel: K) -> K::Output {
-    kernel.run::<true>()
+    kernel.run_wide::<true>()
 }
 
 /// `a * b + c`, fused where that is one instruction.

@@ -22,14 +22,11 @@ mod tests;
 
 use self::backward::Backward;
 use self::forward::Forward;
-use self::product::{LANES, pack};
+use self::product::{LANES, MOST_ROWS, pack};
 use super::dense::{Dense, add_rows, dense};
 use crate::gemm::{add_product_transposed_a, add_product_transposed_b};
 use crate::simd::Simd;
 use crate::{Matrix, MatrixMut};
-
-/// Most rows that the recurrence takes at once.
-const GROUP: usize = 8;
 
 /// Weights of a GRU; the gates are in the order z, r, candidate.
 #[derive(Clone, Copy, Debug)]
@@ -117,15 +114,21 @@ pub struct Gru {
     gates: Vec<f32>,
     /// `[n_rows, n_units]`: the recurrent part of c, then its gradient.
     recurrent: Vec<f32>,
-    /// Transposed operand of one frame.
+    /// Scratch of one frame: the transposed operand of the product.
     columns: Vec<f32>,
+    /// Scratch of one frame: the product.
+    sums: Vec<f32>,
+    /// Scratch of one frame: the gradients that go into the product.
+    grad_recurrent: Vec<f32>,
 }
 
 impl Gru {
     /// A GRU of `n_units` with room for `n_rows` rows, counting every frame of every example.
     pub fn new(n_units: usize, n_rows: usize) -> Self {
-        let columns = vec![0.0; 3 * n_units * GROUP];
-        let mut gru = Self { n_units, columns, ..Self::default() };
+        let columns = vec![0.0; 3 * n_units * MOST_ROWS];
+        // Room for one example from the start: playing must not allocate.
+        let sums = vec![0.0; 3 * n_units.next_multiple_of(LANES)];
+        let mut gru = Self { n_units, columns, sums, ..Self::default() };
         gru.resize(n_rows);
         gru
     }
@@ -192,12 +195,10 @@ impl Gru {
         state: &mut [f32],
         y: MatrixMut<'_>,
     ) {
-        let Self { gates, recurrent, columns, .. } = self;
-        if simd.has_wide_registers() {
-            simd.run(Forward::<true> { recurrence, gates, recurrent, state, y, columns });
-        } else {
-            simd.run(Forward::<false> { recurrence, gates, recurrent, state, y, columns });
-        }
+        let n_examples = state.len() / self.n_units;
+        self.sums.resize(n_examples * 3 * self.n_units.next_multiple_of(LANES), 0.0);
+        let Self { gates, recurrent, columns, sums, .. } = self;
+        simd.run(Forward { recurrence, gates, recurrent, state, y, columns, sums });
     }
 
     /// Accumulates the vector-Jacobian product of [`recur`](Self::recur) into `grads`.
@@ -232,31 +233,23 @@ impl Gru {
         sequence: GruSequence<'_>,
         grad_state: &mut [f32],
     ) {
-        let Self { gates, recurrent, columns, .. } = self;
+        let n_examples = grad_state.len() / self.n_units;
+        self.sums.resize(n_examples * self.n_units.next_multiple_of(2 * LANES), 0.0);
+        self.grad_recurrent.resize(n_examples * 3 * self.n_units, 0.0);
         let GruSequence { initial_state, y, grad_y } = sequence;
-        if simd.has_wide_registers() {
-            simd.run(Backward::<true> {
-                recurrence,
-                gates,
-                recurrent,
-                initial_state,
-                y,
-                grad_y,
-                grad_state,
-                columns,
-            });
-        } else {
-            simd.run(Backward::<false> {
-                recurrence,
-                gates,
-                recurrent,
-                initial_state,
-                y,
-                grad_y,
-                grad_state,
-                columns,
-            });
-        }
+        let Self { gates, recurrent, columns, sums, grad_recurrent, .. } = self;
+        simd.run(Backward {
+            recurrence,
+            gates,
+            recurrent,
+            initial_state,
+            y,
+            grad_y,
+            grad_state,
+            grad_recurrent,
+            columns,
+            sums,
+        });
     }
 
     /// Gradients of the weights, from those of the gates.

@@ -12,8 +12,64 @@ pub(super) const LANES: usize = 16;
 /// `LANES` columns of a row.
 pub(super) type Lanes = [f32; LANES];
 
+/// Most rows whose sums fit the registers.
+pub(super) const MOST_ROWS: usize = 8;
+
 /// The sums of `ROWS` rows and `BLOCKS` blocks of columns.
-pub(super) type Sums<const ROWS: usize, const BLOCKS: usize> = [[Lanes; BLOCKS]; ROWS];
+type Sums<const ROWS: usize, const BLOCKS: usize> = [[Lanes; BLOCKS]; ROWS];
+
+/// Writes to `sums` the product of `x` and `packed`.
+///
+/// `x` is `[n_rows, depth]`, `packed` `[groups, depth, BLOCKS, LANES]` and `sums`
+/// `[n_rows, groups, BLOCKS, LANES]`; `columns` has room for `MOST_ROWS * depth`.
+#[inline(always)]
+pub(super) fn multiply<const FMA: bool, const WIDE: bool, const BLOCKS: usize>(
+    x: &[f32],
+    depth: usize,
+    packed: &[f32],
+    columns: &mut [f32],
+    sums: &mut [f32],
+) {
+    let n_rows = x.len() / depth;
+    let width = sums.len() / n_rows;
+    let mut first = 0;
+    while first < n_rows {
+        let x = &x[first * depth..];
+        let sums = &mut sums[first * width..];
+        first += match n_rows - first {
+            8.. if WIDE => multiply_rows::<FMA, WIDE, 8, BLOCKS>(x, depth, packed, columns, sums),
+            4.. => multiply_rows::<FMA, WIDE, 4, BLOCKS>(x, depth, packed, columns, sums),
+            2.. => multiply_rows::<FMA, WIDE, 2, BLOCKS>(x, depth, packed, columns, sums),
+            _ => multiply_rows::<FMA, WIDE, 1, BLOCKS>(x, depth, packed, columns, sums),
+        };
+    }
+}
+
+/// [`multiply`] for the first `ROWS` rows; returns `ROWS`.
+#[inline(always)]
+fn multiply_rows<const FMA: bool, const WIDE: bool, const ROWS: usize, const BLOCKS: usize>(
+    x: &[f32],
+    depth: usize,
+    packed: &[f32],
+    columns: &mut [f32],
+    sums: &mut [f32],
+) -> usize {
+    let columns = &mut columns.as_chunks_mut::<ROWS>().0[..depth];
+    for (row, x) in x.chunks_exact(depth).take(ROWS).enumerate() {
+        columns.iter_mut().zip(x).for_each(|(column, &x)| column[row] = x);
+    }
+    let packed = packed.as_chunks::<LANES>().0.as_chunks::<BLOCKS>().0;
+    let sums = sums.as_chunks_mut::<LANES>().0.as_chunks_mut::<BLOCKS>().0;
+    let n_groups = packed.len() / depth;
+    let mut group_sums: Sums<ROWS, BLOCKS> = [[[0.0; LANES]; BLOCKS]; ROWS];
+    for (group, packed) in packed.chunks_exact(depth).enumerate() {
+        product::<FMA, WIDE, ROWS, BLOCKS>(columns, packed, &mut group_sums);
+        for (row, group_sums) in group_sums.iter().enumerate() {
+            sums[row * n_groups + group] = *group_sums;
+        }
+    }
+    ROWS
+}
 
 /// Writes to `sums` the product of `x`, the rows transposed, `[k][row]`, and `packed`,
 /// `[k][block][lane]`.
@@ -21,7 +77,7 @@ pub(super) type Sums<const ROWS: usize, const BLOCKS: usize> = [[Lanes; BLOCKS];
 /// `WIDE` tells that there are 32 registers of 16 lanes: room for 8 rows of 3 blocks. Narrower
 /// registers take one block after the other, with up to 4 rows.
 #[inline(always)]
-pub(super) fn product<const FMA: bool, const WIDE: bool, const ROWS: usize, const BLOCKS: usize>(
+fn product<const FMA: bool, const WIDE: bool, const ROWS: usize, const BLOCKS: usize>(
     x: &[[f32; ROWS]],
     packed: &[[Lanes; BLOCKS]],
     sums: &mut Sums<ROWS, BLOCKS>,
@@ -55,7 +111,7 @@ fn add_outer_product<const FMA: bool, const ROWS: usize, const BLOCKS: usize>(
     packed: &[Lanes; BLOCKS],
     sums: &mut Sums<ROWS, BLOCKS>,
 ) {
-    const { assert!(ROWS <= 8, "a row for each line below") };
+    const { assert!(ROWS <= MOST_ROWS, "a row for each line below") };
     add_row::<FMA, BLOCKS>(x[0], packed, &mut sums[0]);
     if ROWS > 1 {
         add_row::<FMA, BLOCKS>(x[1], packed, &mut sums[1]);
@@ -93,9 +149,9 @@ fn add_row<const FMA: bool, const BLOCKS: usize>(
     }
 }
 
-/// Packs `matrix(k, column)` for [`product`], `[column / width][k][width]`, in groups of columns.
+/// Packs `matrix(k, column)` for [`multiply`]: groups of `width` columns, `[groups, depth, width]`.
 ///
-/// `columns[g][i]` is the column at place `i` of group `g`; a place without a column is zero.
+/// A column that is `None` is zero.
 pub(super) fn pack(
     depth: usize,
     columns: impl Iterator<Item = Option<usize>> + Clone,
