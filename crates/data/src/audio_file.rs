@@ -4,8 +4,6 @@ use std::fs::File;
 use std::io;
 use std::path::Path;
 
-use audioadapter_buffers::direct::InterleavedSlice;
-use rubato::{Fft, FixedSync, Resampler, WindowFunction};
 use symphonia::core::codecs::audio::{AudioDecoder, AudioDecoderOptions};
 use symphonia::core::errors::Error as DecodeError;
 use symphonia::core::formats::probe::Hint;
@@ -15,6 +13,7 @@ use symphonia::core::meta::MetadataOptions;
 
 use crate::error::{Error, Result};
 use crate::output::write_atomically;
+use crate::resample::{RATES_HZ, resample};
 
 /// Endings of the files that are taken for audio in a folder, lower case.
 pub const AUDIO_EXTENSIONS: [&str; 10] =
@@ -22,10 +21,6 @@ pub const AUDIO_EXTENSIONS: [&str; 10] =
 
 /// Longest audio that is read, in samples of one channel: 93 minutes at 48 kHz, 1 GiB.
 const MAX_SAMPLES: usize = 1 << 28;
-/// Rates that are believed; anything else is a broken header.
-const RATES_HZ: std::ops::RangeInclusive<u32> = 1_000..=768_000;
-/// Samples of one resampling block, about: longer is a steeper filter.
-const RESAMPLING_BLOCK: usize = 1024;
 
 /// Mono audio in memory.
 #[derive(Clone, Debug, PartialEq)]
@@ -146,38 +141,6 @@ fn damaged(n_samples: usize, rate: Option<u32>, error: &DecodeError) -> String {
     format!("damaged after {secs:.2} s ({error})")
 }
 
-/// Brings audio from one rate to another: `ceil(n * to / from)` samples, sample 0 at the same time.
-///
-/// # Errors
-///
-/// If a rate is outside 1 to 768 kHz.
-pub fn resample(audio: Vec<f32>, from: u32, to: u32) -> Result<Vec<f32>, String> {
-    if let Some(rate) = [from, to].iter().find(|rate| !RATES_HZ.contains(rate)) {
-        return Err(format!("{rate} Hz is no sample rate between 1 and 768 kHz"));
-    }
-    if from == to || audio.is_empty() {
-        return Ok(audio);
-    }
-    let (from, to) = (from as usize, to as usize);
-    let n_out = (audio.len() * to).div_ceil(from);
-    // Blocks hold an even number of the smallest units, so that the filter's delay, half a block, is
-    // a whole number of samples at both rates and is compensated exactly.
-    let unit = from / greatest_common_divisor(from, to);
-    let block = unit * RESAMPLING_BLOCK.div_ceil(unit).next_multiple_of(2);
-    let window = WindowFunction::BlackmanHarris2;
-    let mut resampler = Fft::<f32>::new_custom(from, to, block, 1, 1, window, FixedSync::Both)
-        .map_err(|e| e.to_string())?;
-    let input = InterleavedSlice::new(&audio, 1, audio.len()).map_err(|e| e.to_string())?;
-    let output = resampler.process_all(&input, audio.len(), None).map_err(|e| e.to_string())?;
-    let mut resampled = output.take_data();
-    resampled.resize(n_out, 0.0);
-    Ok(resampled)
-}
-
-fn greatest_common_divisor(a: usize, b: usize) -> usize {
-    if b == 0 { a } else { greatest_common_divisor(b, a % b) }
-}
-
 /// Writes mono audio as a WAV file, atomically.
 ///
 /// # Errors
@@ -212,13 +175,7 @@ fn to_int16(sample: f32) -> i16 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::f64::consts::TAU;
-
-    #[expect(clippy::cast_possible_truncation, reason = "a test tone in single precision")]
-    fn tone(hz: f64, rate: u32, n_samples: usize) -> Vec<f32> {
-        let omega = TAU * hz / f64::from(rate);
-        (0..n_samples).map(|i| (0.5 * (omega * i as f64 + 0.3).sin()) as f32).collect()
-    }
+    use crate::resample::tone;
 
     fn message(bytes: &[u8], name: &str) -> String {
         let dir = tempfile::tempdir().expect("a temporary folder");
@@ -267,30 +224,6 @@ mod tests {
         }
         writer.finalize().expect("writable");
         assert_eq!(read_audio(&path, 16_000).expect("audio").samples, [0.375, -0.5]);
-    }
-
-    #[test]
-    fn resampling_keeps_time_length_and_level() {
-        // 1 kHz lies in the passband of every pair; times are compared sample by sample, so a delay
-        // of a hundredth of a sample would show as 0.5 * TAU * 1000 / 16000 * 0.01 = 2e-3.
-        for (from, to) in [(48_000, 16_000), (44_100, 16_000), (22_050, 16_000), (16_000, 48_000)] {
-            let n = from as usize + 7;
-            let out = resample(tone(1000.0, from, n), from, to).expect("sane rates");
-            assert_eq!(out.len(), (n * to as usize).div_ceil(from as usize), "{from} to {to}");
-            let expected = tone(1000.0, to, out.len());
-            // Away from the ends, where the tone's sudden start rings.
-            for i in out.len() / 10..out.len() * 9 / 10 {
-                let difference = (out[i] - expected[i]).abs();
-                assert!(difference < 2e-4, "{from} to {to}, sample {i}: {difference:e}");
-            }
-        }
-    }
-
-    #[test]
-    fn what_lies_above_the_new_range_does_not_fold_back() {
-        let out = resample(tone(9_000.0, 48_000, 48_000), 48_000, 16_000).expect("sane rates");
-        let worst = out[2000..14_000].iter().fold(0.0_f32, |worst, s| worst.max(s.abs()));
-        assert!(worst < 1e-4, "alias of {worst:e}: less than -74 dB of the tone was asked");
     }
 
     #[test]
