@@ -5,22 +5,30 @@
 mod audio_file;
 mod error;
 pub mod example;
+mod features;
 mod inspect;
 pub mod instruments;
+mod loader;
 #[cfg(test)]
 mod mutation;
 mod output;
+mod prepare;
 mod record;
 mod record_files;
 mod resample;
 mod sort;
+mod synth;
 pub mod tfrecord;
 
 pub use audio_file::{AUDIO_EXTENSIONS, Audio, WavFormat, read_audio, write_wav};
 pub use error::{Error, Progress, Result};
+pub use features::{ExtractedFeatures, extract_f0, extract_features, extract_loudness};
 pub use inspect::{FeatureSummary, FileSummary, Inspection, inspect};
-pub use output::{FolderState, OutputFolder, write_atomically, write_json};
+pub use loader::{ExampleIndex, F0Source, Filter, HoldOut, TrainingExample};
+pub use output::{FolderState, MANIFEST, OutputFolder, write_atomically, write_json};
+pub use prepare::{LeftOut, PrepareOptions, PrepareReport, Recording, prepare};
 pub use record::{FAMILIES, Keys, Labels, NoteRecord, QUALITIES, SOURCES};
 pub use record_files::{find_record_files, shard_name};
 pub use resample::resample;
-pub use sort::{ClassCount, MANIFEST, SortOptions, SortReport, SourceCount, sort};
+pub use sort::{ClassCount, SortOptions, SortReport, SourceCount, sort};
+pub use synth::{SynthOptions, SynthReport, synthesize};

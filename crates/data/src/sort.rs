@@ -12,14 +12,12 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Progress, Result};
 use crate::example::find_feature;
-use crate::output::{FolderState, OutputFolder, refuse_sources_inside, write_json};
+use crate::output::{FolderState, OutputFolder, refuse_sources_inside};
 use crate::tfrecord::Reader;
-use class::{ClassWriter, class_name};
+use class::class_name;
 
-pub(crate) use class::label_name;
+pub(crate) use class::{ClassWriter, label_name};
 
-/// Where the sums of a sorted folder are kept.
-pub const MANIFEST: &str = "manifest.json";
 /// The class of the records that lack the feature.
 const UNSORTED: &str = "unsorted";
 /// More values than any label has (NSynth has 1006 instruments): such a feature is no class.
@@ -106,7 +104,8 @@ pub fn sort(
     let named = serde_json::json!({ "sort": options, "sources": sources, "bytes": lengths });
     let (mut folder, state) = OutputFolder::open(out, "data sort", &named, options.force)?;
     if state == FolderState::Finished {
-        return verified(&folder);
+        let report = folder.verified_report()?;
+        return Ok(SortReport { already_done: true, ..report });
     }
     folder.clear()?;
     let mut sorter = Sorter { out, options, classes: BTreeMap::new(), n_written: 0 };
@@ -118,19 +117,8 @@ pub fn sort(
     }
     check_sources(&counts, &lengths)?;
     let report = sorter.finish(counts)?;
-    write_json(&out.join(MANIFEST), &report)?;
-    folder.finish()?;
+    folder.finish_with(&report)?;
     Ok(report)
-}
-
-/// The report of an earlier run whose files are unchanged.
-fn verified(folder: &OutputFolder) -> Result<SortReport> {
-    folder.verify()?;
-    let path = folder.path().join(MANIFEST);
-    let text = std::fs::read(&path).map_err(Error::io("read", &path))?;
-    let report: SortReport = serde_json::from_slice(&text)
-        .map_err(|e| Error::Data(format!("{}: {e}", path.display())))?;
-    Ok(SortReport { already_done: true, ..report })
 }
 
 fn file_len(path: &Path) -> Result<u64> {

@@ -18,7 +18,7 @@ const MAX_NAME_LEN: usize = 200;
 
 /// The shards of one class: temporary files, removed when dropped, until [`publish`](Self::publish).
 #[derive(Default)]
-pub(super) struct ClassWriter {
+pub(crate) struct ClassWriter {
     shards: Vec<TempPath>,
     /// The last shard, if its file is open.
     open: Option<BufWriter<File>>,
@@ -29,7 +29,7 @@ pub(super) struct ClassWriter {
 
 impl ClassWriter {
     /// Appends one frame; `clock` orders the classes by their last use.
-    pub(super) fn write(
+    pub(crate) fn write(
         &mut self,
         folder: &Path,
         frame: &[u8],
@@ -67,12 +67,12 @@ impl ClassWriter {
         self.last_written
     }
 
-    pub(super) fn records(&self) -> u64 {
+    pub(crate) fn records(&self) -> u64 {
         self.records
     }
 
     /// Writes out what is buffered and closes the file.
-    pub(super) fn close(&mut self) -> Result<()> {
+    pub(crate) fn close(&mut self) -> Result<()> {
         match (self.open.take(), self.shards.last()) {
             (Some(mut output), Some(path)) => output.flush().map_err(Error::io("write", path)),
             _ => Ok(()),
@@ -90,7 +90,7 @@ impl ClassWriter {
 
     /// Gives the shards their names. One that exists (two values that a file system takes for the
     /// same name) is an error, never overwritten.
-    pub(super) fn publish(self, folder: &Path, name: String) -> Result<ClassCount> {
+    pub(crate) fn publish(self, folder: &Path, name: String) -> Result<ClassCount> {
         let bytes = self.bytes_on_disk()?;
         let n_shards = self.shards.len();
         let mut files = Vec::new();

@@ -3,6 +3,7 @@ use std::fs;
 use super::*;
 use crate::example::ExampleBuilder;
 use crate::mutation::mutants;
+use crate::output::MANIFEST;
 use crate::tfrecord::write_record;
 
 /// A record of a family and some bytes that make it unlike the others.

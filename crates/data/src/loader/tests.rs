@@ -1,0 +1,179 @@
+use super::*;
+use crate::record::Keys;
+use crate::tfrecord::write_record;
+
+const GRID: FrameGrid = FrameGrid { sample_rate: 16_000, hop: 64 };
+
+fn note(family: i64, instrument: i64, pitch: i64) -> NoteRecord {
+    let omega = std::f32::consts::TAU * 220.0 / 16_000.0;
+    NoteRecord {
+        id: format!("{family}-{instrument}-{pitch}"),
+        audio: (0..2560).map(|i| 0.25 * (omega * i as f32).sin()).collect(),
+        f0_hz: Some(vec![220.0; 40]),
+        f0_confidence: Some(vec![0.9; 40]),
+        // A stale scale, as in old NSynth records: must not be believed.
+        loudness_db: Some(vec![-94.7; 40]),
+        labels: Labels {
+            family: Some(family),
+            instrument: Some(instrument),
+            source: Some(0),
+            pitch: Some(pitch),
+            velocity: Some(100),
+        },
+        ..NoteRecord::default()
+    }
+}
+
+struct Scene {
+    dir: tempfile::TempDir,
+}
+
+impl Scene {
+    fn new(files: &[Vec<NoteRecord>], keys: Keys) -> Self {
+        let dir = tempfile::tempdir().expect("a temporary folder");
+        for (i, notes) in files.iter().enumerate() {
+            let mut file = Vec::new();
+            for note in notes {
+                write_record(&mut file, &note.encode(keys)).expect("a Vec takes everything");
+            }
+            let path = dir.path().join(format!("{i}.tfrecord"));
+            std::fs::write(path, file).expect("writable");
+        }
+        Self { dir }
+    }
+
+    fn open(&self, f0: F0Source) -> Result<ExampleIndex> {
+        ExampleIndex::open(&[self.dir.path()], f0)
+    }
+}
+
+fn read_one(note: NoteRecord, f0: F0Source) -> Result<TrainingExample> {
+    Scene::new(&[vec![note]], Keys::Ddsp).open(f0)?.read(0, GRID)
+}
+
+fn error(note: NoteRecord) -> String {
+    read_one(note, F0Source::Record).expect_err("refused").to_string()
+}
+
+#[test]
+fn examples_come_in_order_from_all_files() {
+    let files = [vec![note(8, 1, 60), note(4, 2, 61)], vec![], vec![note(8, 3, 62)]];
+    let scene = Scene::new(&files, Keys::Nsynth);
+    let index = scene.open(F0Source::Record).expect("intact");
+    assert_eq!(index.len(), 3);
+    assert_eq!(index.labels(1).family, Some(4));
+    for (i, id) in ["8-1-60", "4-2-61", "8-3-62"].into_iter().enumerate() {
+        assert_eq!(index.read(i, GRID).expect("a note").id, id);
+    }
+}
+
+#[test]
+fn loudness_is_computed_and_f0_is_read() {
+    let example = read_one(note(8, 1, 57), F0Source::Record).expect("a note");
+    assert_eq!((example.audio.len(), example.f0_hz.len()), (2560, 40));
+    assert_eq!(example.f0_hz, vec![220.0; 40]);
+    assert_eq!(example.loudness_db, extract_loudness(&example.audio, GRID));
+    assert!(example.loudness_db[20] > -60.0, "the record's own -94.7 dB is ignored");
+}
+
+#[test]
+fn centred_records_lose_their_last_frame() {
+    let mut centred = note(8, 1, 57);
+    centred.f0_hz = Some(vec![220.0; 41]);
+    centred.f0_confidence = None;
+    let example = read_one(centred, F0Source::Record).expect("a note");
+    assert_eq!((example.f0_hz.len(), example.f0_confidence), (40, vec![1.0; 40]));
+}
+
+#[test]
+fn f0_is_tracked_on_request() {
+    let bare = NoteRecord { f0_hz: None, f0_confidence: None, ..note(8, 1, 57) };
+    let text = error(bare.clone());
+    assert!(text.contains("at byte 0: no f0") && text.contains("--f0 tracker"), "{text}");
+    let example = read_one(bare, F0Source::Tracker).expect("a note");
+    assert_eq!(example.f0_hz.len(), 40);
+    assert!((example.f0_hz[20] / 220.0 - 1.0).abs() < 0.01, "{} Hz", example.f0_hz[20]);
+}
+
+#[test]
+fn another_rate_is_noticed() {
+    let told = NoteRecord { sample_rate: Some(48_000), ..note(8, 1, 57) };
+    assert!(error(told.clone()).contains("its audio has 48000 Hz"), "told by the record");
+    let both = NoteRecord { audio_16k: Some(vec![0.5; 2560]), audio: vec![0.1; 7680], ..told };
+    let example = read_one(both, F0Source::Record).expect("has 16 kHz too");
+    assert_eq!(example.audio, vec![0.5; 2560]);
+    let untold = NoteRecord { audio: vec![0.1; 7680], ..note(8, 1, 57) };
+    assert!(error(untold).contains("f0 has 40 frames where audio has 120"), "told by the lengths");
+    let slow = NoteRecord { frame_rate: Some(100), ..note(8, 1, 57) };
+    assert!(error(slow).contains("its f0 has 100 frames/s"), "another frame rate");
+}
+
+#[test]
+fn an_unwanted_family_says_what_there_is() {
+    let scene = Scene::new(&[vec![note(4, 1, 60), note(4, 1, 61), note(5, 1, 60)]], Keys::Nsynth);
+    let index = scene.open(F0Source::Record).expect("intact");
+    let filter = Filter { families: vec![4], pitches: vec![61, 62], ..Filter::default() };
+    assert_eq!(index.filter(&filter).expect("there is one").labels(0).pitch, Some(61));
+    let filter = Filter { families: vec![8], ..Filter::default() };
+    let text = index.filter(&filter).expect_err("none").to_string();
+    assert_eq!(text, "none of 3 records is string; there are keyboard (2), mallet (1)");
+}
+
+fn orchestra() -> ExampleIndex {
+    let notes = (0..5).flat_map(|instrument| (60..68).map(move |pitch| note(8, instrument, pitch)));
+    Scene::new(&[notes.collect()], Keys::Nsynth).open(F0Source::Record).expect("intact")
+}
+
+#[test]
+fn whole_instruments_and_pitches_are_held_out() {
+    let index = orchestra();
+    let distinct = |index: &ExampleIndex, label: fn(&Labels) -> Option<i64>| {
+        let values = (0..index.len()).filter_map(|i| label(index.labels(i)));
+        values.collect::<std::collections::BTreeSet<_>>()
+    };
+    for seed in 0..20 {
+        let hold_out = HoldOut::Labels { n_instruments: 1, n_pitches: 2, seed };
+        let (train, held_out) = index.hold_out(&hold_out).expect("enough");
+        // 4 instruments x 6 pitches remain.
+        assert_eq!((train.len(), held_out.len()), (24, 16));
+        let pitches = distinct(&train, |l| l.pitch);
+        assert_eq!((distinct(&train, |l| l.instrument).len(), pitches.len()), (4, 6));
+        assert!(
+            pitches.contains(&60) && pitches.contains(&67),
+            "the range is trained: {pitches:?}"
+        );
+        let again = index.hold_out(&hold_out).expect("enough").0;
+        let places =
+            |index: &ExampleIndex| (0..index.len()).map(|i| index.place(i).1).collect::<Vec<_>>();
+        assert_eq!(places(&train), places(&again), "the same seed, the same split");
+    }
+}
+
+#[test]
+fn too_little_to_hold_out_is_told() {
+    let index = orchestra();
+    let hold_out = HoldOut::Labels { n_instruments: 5, n_pitches: 0, seed: 1 };
+    let text = index.hold_out(&hold_out).expect_err("all of them").to_string();
+    assert_eq!(text, "cannot hold out 5 of 5 instruments");
+    let (train, held_out) = index.hold_out(&HoldOut::Share { share: 0.1, seed: 1 }).expect("some");
+    assert_eq!((train.len(), held_out.len()), (36, 4));
+    let unlabelled = NoteRecord { labels: Labels::default(), ..note(0, 0, 0) };
+    let index = Scene::new(&[vec![unlabelled]], Keys::Ddsp).open(F0Source::Record).expect("intact");
+    let hold_out = HoldOut::Labels { n_instruments: 1, n_pitches: 0, seed: 1 };
+    let text = index.hold_out(&hold_out).expect_err("no labels").to_string();
+    assert!(text.contains("no instrument label"), "{text}");
+}
+
+#[test]
+fn statistics_cover_the_notes() {
+    let scene = Scene::new(&[vec![note(8, 1, 57), note(8, 1, 57)]], Keys::Nsynth);
+    let index = scene.open(F0Source::Record).expect("intact");
+    let (pitch, loudness) = index.statistics(GRID).expect("voiced");
+    assert!((pitch.f0_midi.mean - 57.0).abs() < 1e-3, "A3: {}", pitch.f0_midi.mean);
+    assert!(loudness.loudness_db.max > -60.0, "{}", loudness.loudness_db.max);
+    let silent = NoteRecord { f0_confidence: Some(vec![0.0; 40]), ..note(8, 1, 57) };
+    let scene = Scene::new(&[vec![silent]], Keys::Ddsp);
+    let index = scene.open(F0Source::Record).expect("intact");
+    let text = index.statistics(GRID).expect_err("unvoiced").to_string();
+    assert!(text.contains("no frame of the data is voiced"), "{text}");
+}
