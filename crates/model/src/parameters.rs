@@ -148,7 +148,7 @@ mod tests {
         for entry in &table.entries {
             assert_eq!(entry.range.start, end, "{}", entry.name);
             end = entry.range.end;
-            assert_eq!(entry.range.len(), entry.shape.iter().product(), "{}", entry.name);
+            assert_eq!(entry.range.len(), entry.shape.iter().product::<usize>(), "{}", entry.name);
         }
         assert_eq!(table.n_values(), end, "all of them");
     }

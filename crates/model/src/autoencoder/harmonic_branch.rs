@@ -1,0 +1,149 @@
+//! The harmonic part of an autoencoder: raw network outputs to controls to sound, and back.
+
+use ddsp_kernels::{
+    AmplitudeInterpolation, ExpSigmoid, Harmonic, HarmonicGradients, normalize_harmonics,
+    normalize_harmonics_backward,
+};
+
+use crate::Config;
+
+/// `amplitudes = exp_sigmoid(raw)`, `harmonic_distribution = normalize_harmonics(exp_sigmoid(raw))`,
+/// then the harmonic synthesizer with windowed amplitudes, for one example of fixed length.
+pub struct HarmonicBranch {
+    scale: ExpSigmoid,
+    synth: Harmonic,
+    sample_rate: f32,
+    n_harmonics: usize,
+    raw: HarmonicControls,
+    grad_raw: HarmonicControls,
+    /// `exp_sigmoid` of the raw distribution, before normalisation.
+    scaled_distribution: Vec<f32>,
+    grad_scaled_distribution: Vec<f32>,
+    controls: HarmonicControls,
+    grad_controls: HarmonicControls,
+}
+
+/// What drives the harmonic synthesizer, raw or scaled.
+pub(super) struct HarmonicControls {
+    /// Overall linear amplitude, `[n_frames]`.
+    pub(super) amplitudes: Vec<f32>,
+    /// `[n_frames, n_harmonics]`.
+    pub(super) harmonic_distribution: Vec<f32>,
+}
+
+impl HarmonicControls {
+    fn zeros(n_frames: usize, n_harmonics: usize) -> Self {
+        let harmonic_distribution = vec![0.0; n_frames * n_harmonics];
+        Self { amplitudes: vec![0.0; n_frames], harmonic_distribution }
+    }
+
+    fn clear(&mut self) {
+        self.amplitudes.fill(0.0);
+        self.harmonic_distribution.fill(0.0);
+    }
+}
+
+impl HarmonicBranch {
+    /// Allocates for examples of `n_frames`.
+    pub(super) fn new(config: &Config, n_frames: usize) -> Self {
+        let n_harmonics = config.harmonic.n_harmonics;
+        let zeros = || HarmonicControls::zeros(n_frames, n_harmonics);
+        Self {
+            scale: ExpSigmoid::default(),
+            synth: Harmonic::new(config.grid(), n_harmonics, AmplitudeInterpolation::Window),
+            sample_rate: sample_rate(config),
+            n_harmonics,
+            raw: zeros(),
+            grad_raw: zeros(),
+            scaled_distribution: vec![0.0; n_frames * n_harmonics],
+            grad_scaled_distribution: vec![0.0; n_frames * n_harmonics],
+            controls: zeros(),
+            grad_controls: zeros(),
+        }
+    }
+
+    /// Takes the raw outputs of one frame: amplitude, then distribution.
+    pub(super) fn load(&mut self, frame: usize, raw: &[f32]) {
+        let n_harmonics = self.n_harmonics;
+        self.raw.amplitudes[frame] = raw[0];
+        let row = frame * n_harmonics..(frame + 1) * n_harmonics;
+        self.raw.harmonic_distribution[row].copy_from_slice(&raw[1..]);
+    }
+
+    /// Writes the gradient with respect to what [`load`](Self::load) took.
+    pub(super) fn store_gradient(&self, frame: usize, grad_raw: &mut [f32]) {
+        let n_harmonics = self.n_harmonics;
+        grad_raw[0] = self.grad_raw.amplitudes[frame];
+        let row = frame * n_harmonics..(frame + 1) * n_harmonics;
+        grad_raw[1..].copy_from_slice(&self.grad_raw.harmonic_distribution[row]);
+    }
+
+    /// Raw outputs of a frame.
+    pub(super) fn width(&self) -> usize {
+        1 + self.n_harmonics
+    }
+
+    /// The controls that the last [`forward`](Self::forward) made.
+    pub(super) fn into_controls(self) -> HarmonicControls {
+        self.controls
+    }
+
+    /// Overwrites `audio` with the harmonic part of the example, whose fundamental is `f0_hz`.
+    ///
+    /// # Panics
+    ///
+    /// If a length is not that given to `new`.
+    pub fn forward(&mut self, f0_hz: &[f32], audio: &mut [f32]) {
+        let controls = &mut self.controls;
+        self.scale.forward(&self.raw.amplitudes, &mut controls.amplitudes);
+        self.scale.forward(&self.raw.harmonic_distribution, &mut self.scaled_distribution);
+        let distribution = &mut controls.harmonic_distribution;
+        normalize_harmonics(&self.scaled_distribution, f0_hz, self.sample_rate, distribution);
+        self.synth.forward(f0_hz, &controls.amplitudes, distribution, 0.0, audio);
+    }
+
+    /// Finds the gradient with respect to the raw outputs, of the last [`forward`](Self::forward).
+    ///
+    /// # Panics
+    ///
+    /// If a length is not that given to `new`.
+    pub fn backward(&mut self, f0_hz: &[f32], grad_audio: &[f32]) {
+        self.grad_controls.clear();
+        self.grad_scaled_distribution.fill(0.0);
+        self.grad_raw.clear();
+        let (controls, grad_controls) = (&self.controls, &mut self.grad_controls);
+        self.synth.backward(
+            f0_hz,
+            &controls.amplitudes,
+            &controls.harmonic_distribution,
+            0.0,
+            grad_audio,
+            HarmonicGradients {
+                f0_hz: None,
+                amplitudes: &mut grad_controls.amplitudes,
+                harmonic_distribution: &mut grad_controls.harmonic_distribution,
+            },
+        );
+        normalize_harmonics_backward(
+            &self.scaled_distribution,
+            f0_hz,
+            self.sample_rate,
+            &grad_controls.harmonic_distribution,
+            &mut self.grad_scaled_distribution,
+        );
+        let (raw, grad_raw) = (&self.raw, &mut self.grad_raw);
+        let scale = self.scale;
+        scale.backward(&raw.amplitudes, &grad_controls.amplitudes, &mut grad_raw.amplitudes);
+        scale.backward(
+            &raw.harmonic_distribution,
+            &self.grad_scaled_distribution,
+            &mut grad_raw.harmonic_distribution,
+        );
+    }
+}
+
+/// Sample rate in Hz as the kernels take it.
+#[expect(clippy::cast_precision_loss, reason = "validated: at most 192,000")]
+fn sample_rate(config: &Config) -> f32 {
+    config.audio.sample_rate as f32
+}
