@@ -5,20 +5,28 @@
 
 #![forbid(unsafe_code)]
 
+mod analyze;
 mod axis;
 mod check;
+mod error;
+mod event;
 mod figure;
 mod picture;
 mod report;
+mod sheet;
 mod spectrogram;
 mod wav;
 
+pub use analyze::{Analysis, AnalysisSummary, analyze, frame_grid};
 pub use axis::{Axis, Scale};
 pub use check::{Check, Limit};
+pub use error::{Error, Result};
+pub use event::{Conductor, Event};
 pub use figure::{Curve, Figure, Image, Level, Role, data_url};
 pub use picture::Grid;
 pub use report::{
     Baseline, Block, FeatureCurves, LossPoint, Report, Section, Sound, number, training_section,
 };
+pub use sheet::sheet;
 pub use spectrogram::spectrogram_db;
 pub use wav::wav_bytes;

@@ -11,6 +11,7 @@ use crate::figure::Figure;
 
 pub use number::number;
 pub use sound::{FeatureCurves, Sound};
+pub(crate) use sound::{pitch_points, points, spectrogram_figure, with_notes};
 pub use training::{Baseline, LossPoint, training_section};
 
 /// A report: a headline, a verdict, sections.

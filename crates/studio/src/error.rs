@@ -1,0 +1,69 @@
+//! What can go wrong when the parts work together.
+
+use std::path::PathBuf;
+
+/// Why a command could not do its work.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// Data or audio files.
+    #[error(transparent)]
+    Data(#[from] ddsp_data::Error),
+    /// Configurations or model files.
+    #[error(transparent)]
+    Model(#[from] ddsp_model::Error),
+    /// Training or evaluation.
+    #[error(transparent)]
+    Train(#[from] ddsp_train::Error),
+    /// A sound to transfer that has no pitch.
+    #[error(
+        "{}: no note found: the sound must have one pitch at a time and be louder than -60 dB",
+        path.display()
+    )]
+    NoNote {
+        /// The audio file.
+        path: PathBuf,
+    },
+    /// A model file that lacks what transfer needs.
+    #[error("{}: the model does not know its training set's {what}: train it again", path.display())]
+    NoStatistics {
+        /// The model file.
+        path: PathBuf,
+        /// `pitch` or `loudness`.
+        what: &'static str,
+    },
+    /// A rate that does not go with another.
+    #[error("{frame_rate} frames a second do not divide {sample_rate} Hz: choose a divisor")]
+    FrameRate {
+        /// Samples a second.
+        sample_rate: u32,
+        /// Frames a second.
+        frame_rate: u32,
+    },
+    /// A sound of less than one frame.
+    #[error("{}: shorter than one frame of {hop} samples", path.display())]
+    TooShort {
+        /// The audio file.
+        path: PathBuf,
+        /// Samples of a frame.
+        hop: usize,
+    },
+    /// A run folder whose log cannot be understood.
+    #[error("{}, line {line}: {reason}; train again with --force", path.display())]
+    Log {
+        /// `metrics.jsonl`.
+        path: PathBuf,
+        /// Line, from 1.
+        line: usize,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// The user interrupted the work.
+    #[error("interrupted: {kept}")]
+    Interrupted {
+        /// What is kept, and how to go on.
+        kept: String,
+    },
+}
+
+/// A result of this crate.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
