@@ -134,8 +134,9 @@ impl Analysis {
 
     fn figures(&self) -> Vec<Figure> {
         let (grid, voiced) = (self.grid, self.voiced().collect::<Vec<_>>());
-        let time =
-            || Axis::linear("s", 0.0, self.audio.samples.len() as f64 / f64::from(grid.sample_rate));
+        let time = || {
+            Axis::linear("s", 0.0, self.audio.samples.len() as f64 / f64::from(grid.sample_rate))
+        };
         let spectrogram = spectrogram_db(&self.audio.samples, grid.sample_rate);
         let max = spectrogram.max().max(-100.0).ceil();
         let f0 = pitch_points(grid, &self.features.f0_hz, &voiced);

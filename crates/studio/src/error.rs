@@ -11,9 +11,6 @@ pub enum Error {
     /// Configurations or model files.
     #[error(transparent)]
     Model(#[from] ddsp_model::Error),
-    /// Training or evaluation.
-    #[error(transparent)]
-    Train(#[from] ddsp_train::Error),
     /// A sound to transfer that has no pitch.
     #[error(
         "{}: no note found: the sound must have one pitch at a time and be louder than -60 dB",

@@ -1,0 +1,38 @@
+//! `ddsp data …`
+
+mod inspect;
+mod prepare;
+mod sort;
+mod synth;
+
+use crate::console::Console;
+use crate::failure::Failure;
+
+/// Makes, prepares, sorts and inspects data sets.
+#[derive(clap::Subcommand)]
+pub enum Data {
+    /// Make an NSynth-like data set on built-in instruments.
+    Synth(synth::Synth),
+    /// Cut recordings into examples with f0 and loudness.
+    Prepare(prepare::Prepare),
+    /// Sort records into files of one family each, losing none.
+    Sort(sort::Sort),
+    /// Tell what record files hold.
+    Inspect(inspect::Inspect),
+}
+
+impl Data {
+    /// Runs the command.
+    ///
+    /// # Errors
+    ///
+    /// If it does not succeed.
+    pub fn run(self, console: &mut Console) -> Result<(), Failure> {
+        match self {
+            Self::Synth(synth) => synth.run(console),
+            Self::Prepare(prepare) => prepare.run(console),
+            Self::Sort(sort) => sort.run(console),
+            Self::Inspect(inspect) => inspect.run(console),
+        }
+    }
+}

@@ -1,0 +1,65 @@
+//! `ddsp data sort`
+
+use std::path::PathBuf;
+
+use clap::Args;
+use ddsp_data::{SortOptions, find_record_files, sort};
+
+use crate::console::{AT_ONCE, Console};
+use crate::failure::Failure;
+
+/// Sorts records into files of one class each in one pass, copying every record's bytes exactly;
+/// records in and out are counted and compared.
+#[derive(Args)]
+#[command(after_help = "Example: ddsp data sort nsynth/ --out families\n\
+                        Then:    ddsp train --data 'families/string*' --out runs/strings")]
+pub struct Sort {
+    /// Record files, folders of them, or patterns such as 'train/*.tfrecord*'.
+    #[arg(required = true, value_name = "RECORDS")]
+    sources: Vec<PathBuf>,
+    /// Folder for the sorted files and their manifest.
+    #[arg(short, long, value_name = "DIR")]
+    out: PathBuf,
+    /// The feature that tells the class: one integer or one string.
+    #[arg(long, value_name = "NAME", default_value = "instrument/family")]
+    by: String,
+    /// Length from which a file is followed by another, MiB.
+    #[arg(long, value_name = "MIB", default_value_t = 256)]
+    shard_mib: u32,
+    /// Start over what an earlier run made.
+    #[arg(long)]
+    force: bool,
+    /// Print the manifest as JSON.
+    #[arg(long)]
+    json: bool,
+}
+
+impl Sort {
+    /// Runs the command.
+    ///
+    /// # Errors
+    ///
+    /// If a source is damaged, no record has the feature, or the folder cannot be used.
+    pub fn run(self, console: &mut Console) -> Result<(), Failure> {
+        let options = SortOptions {
+            feature: self.by,
+            shard_bytes: u64::from(self.shard_mib) << 20,
+            force: self.force,
+        };
+        let sources = find_record_files(&self.sources)?;
+        let report = console.run(&AT_ONCE, |conductor| {
+            conductor.stage("sorting records");
+            sort(&sources, &self.out, &options, &mut conductor.counter("bytes"))
+        })?;
+        if self.json {
+            return console.json(&report);
+        }
+        for class in &report.classes {
+            console.line(&format!("{:>8} {}", class.records, class.name))?;
+        }
+        let sorted: u64 = report.classes.iter().map(|class| class.records).sum();
+        let (out, records) = (self.out.display(), report.records);
+        let done = if report.already_done { ", sorted earlier and unchanged" } else { "" };
+        console.line(&format!("{records:>8} records in, {sorted} out, in {out}{done}"))
+    }
+}
