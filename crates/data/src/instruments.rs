@@ -10,11 +10,15 @@
 mod bass;
 mod body;
 mod brass;
+#[cfg(test)]
+mod classifier;
 mod flute;
 mod guitar;
 mod key;
 mod keyboard;
 mod mallet;
+#[cfg(test)]
+mod measure;
 mod motion;
 mod noise;
 mod organ;
@@ -26,6 +30,8 @@ mod string;
 mod struck;
 mod sustained;
 mod synth_lead;
+#[cfg(test)]
+mod traits;
 mod vocal;
 
 use ddsp_kernels::FrameGrid;

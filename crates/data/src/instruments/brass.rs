@@ -31,8 +31,8 @@ const INSTRUMENTS: [Brass; 6] = [
     Brass { name: "cornet", bell_hz: 1150.0, corner_hz: [500.0, 1800.0], attack_secs: 0.05, vibrato_cents: 9.0, mute_hz: None },
     Brass { name: "muted trumpet", bell_hz: 1700.0, corner_hz: [700.0, 2800.0], attack_secs: 0.045, vibrato_cents: 6.0, mute_hz: Some(1900.0) },
     Brass { name: "trombone", bell_hz: 750.0, corner_hz: [420.0, 1900.0], attack_secs: 0.06, vibrato_cents: 5.0, mute_hz: None },
-    Brass { name: "french horn", bell_hz: 600.0, corner_hz: [350.0, 1300.0], attack_secs: 0.07, vibrato_cents: 3.0, mute_hz: None },
-    Brass { name: "tuba", bell_hz: 420.0, corner_hz: [300.0, 1100.0], attack_secs: 0.08, vibrato_cents: 3.0, mute_hz: None },
+    Brass { name: "french horn", bell_hz: 600.0, corner_hz: [300.0, 1600.0], attack_secs: 0.07, vibrato_cents: 3.0, mute_hz: None },
+    Brass { name: "tuba", bell_hz: 420.0, corner_hz: [250.0, 1500.0], attack_secs: 0.08, vibrato_cents: 3.0, mute_hz: None },
 ];
 
 /// Instruments modelled.

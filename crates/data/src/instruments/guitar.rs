@@ -28,12 +28,12 @@ const ARCHTOP: &[Peak] = &[(130.0, 20.0, 7.0), (240.0, 30.0, 8.0), (480.0, 60.0,
 
 #[rustfmt::skip]
 const INSTRUMENTS: [Guitar; 6] = [
-    Guitar { name: "nylon guitar", pluck: Pluck { at: 0.22, pickup_at: None, inharmonicity: 5.0e-5, decay_secs: 0.75, loss_hz: 2300.0, corner_hz: [900.0, 2600.0], damped_secs: 0.06 }, body: ACOUSTIC, top_hz: 4500.0, knock_db: -20.0 },
-    Guitar { name: "steel guitar", pluck: Pluck { at: 0.15, pickup_at: None, inharmonicity: 1.2e-4, decay_secs: 1.0, loss_hz: 4200.0, corner_hz: [1800.0, 5000.0], damped_secs: 0.06 }, body: ACOUSTIC, top_hz: 6000.0, knock_db: -19.0 },
-    Guitar { name: "archtop guitar", pluck: Pluck { at: 0.25, pickup_at: Some(0.24), inharmonicity: 1.3e-4, decay_secs: 0.9, loss_hz: 2600.0, corner_hz: [800.0, 2000.0], damped_secs: 0.05 }, body: ARCHTOP, top_hz: 3500.0, knock_db: -22.0 },
-    Guitar { name: "electric guitar, neck", pluck: Pluck { at: 0.17, pickup_at: Some(0.25), inharmonicity: 1.1e-4, decay_secs: 1.5, loss_hz: 4500.0, corner_hz: [1400.0, 3500.0], damped_secs: 0.05 }, body: &[], top_hz: 4000.0, knock_db: -26.0 },
-    Guitar { name: "electric guitar, bridge", pluck: Pluck { at: 0.12, pickup_at: Some(0.07), inharmonicity: 1.1e-4, decay_secs: 1.5, loss_hz: 5000.0, corner_hz: [2200.0, 5500.0], damped_secs: 0.05 }, body: &[(3200.0, 1200.0, 6.0)], top_hz: 5500.0, knock_db: -26.0 },
-    Guitar { name: "twelve-fret steel guitar", pluck: Pluck { at: 0.19, pickup_at: None, inharmonicity: 1.0e-4, decay_secs: 0.9, loss_hz: 3600.0, corner_hz: [1500.0, 4200.0], damped_secs: 0.06 }, body: ACOUSTIC, top_hz: 5500.0, knock_db: -19.0 },
+    Guitar { name: "nylon guitar", pluck: Pluck { at: 0.22, pickup_at: None, inharmonicity: 5.0e-5, decay_secs: 0.75, loss_hz: 1800.0, corner_hz: [900.0, 2600.0], damped_secs: 0.06 }, body: ACOUSTIC, top_hz: 4500.0, knock_db: -20.0 },
+    Guitar { name: "steel guitar", pluck: Pluck { at: 0.15, pickup_at: None, inharmonicity: 1.2e-4, decay_secs: 1.0, loss_hz: 2800.0, corner_hz: [1800.0, 5000.0], damped_secs: 0.06 }, body: ACOUSTIC, top_hz: 6000.0, knock_db: -19.0 },
+    Guitar { name: "archtop guitar", pluck: Pluck { at: 0.25, pickup_at: Some(0.24), inharmonicity: 1.3e-4, decay_secs: 0.9, loss_hz: 2000.0, corner_hz: [800.0, 2000.0], damped_secs: 0.05 }, body: ARCHTOP, top_hz: 3500.0, knock_db: -22.0 },
+    Guitar { name: "electric guitar, neck", pluck: Pluck { at: 0.17, pickup_at: Some(0.25), inharmonicity: 1.1e-4, decay_secs: 1.5, loss_hz: 3200.0, corner_hz: [1400.0, 3500.0], damped_secs: 0.05 }, body: &[], top_hz: 4000.0, knock_db: -26.0 },
+    Guitar { name: "electric guitar, bridge", pluck: Pluck { at: 0.12, pickup_at: Some(0.07), inharmonicity: 1.1e-4, decay_secs: 1.5, loss_hz: 3500.0, corner_hz: [2200.0, 5500.0], damped_secs: 0.05 }, body: &[(3200.0, 1200.0, 6.0)], top_hz: 5500.0, knock_db: -26.0 },
+    Guitar { name: "twelve-fret steel guitar", pluck: Pluck { at: 0.19, pickup_at: None, inharmonicity: 1.0e-4, decay_secs: 0.9, loss_hz: 2500.0, corner_hz: [1500.0, 4200.0], damped_secs: 0.06 }, body: ACOUSTIC, top_hz: 5500.0, knock_db: -19.0 },
 ];
 
 /// Instruments modelled.

@@ -15,7 +15,7 @@ use super::struck::{Knock, Mode, Struck, stiff_string, string_decay_secs};
 enum Action {
     /// Hammer on two strings of a course, this many cents apart.
     Hammer { detune_cents: f64 },
-    /// Hammer on a tine or reed before a pickup: near-harmonic, with a bell mode at this ratio.
+    /// Hammer on a tine or reed before a pickup, whose harmonics are exact, with a bell mode at this ratio.
     Tine { bell_ratio: f64, bell_db: f64, fall_db: f64 },
     /// Plectrum or tangent at this fraction of the string.
     Pluck { at: f64 },
@@ -38,10 +38,10 @@ struct Keyboard {
 
 #[rustfmt::skip]
 const INSTRUMENTS: [Keyboard; 6] = [
-    Keyboard { name: "grand piano", action: Action::Hammer { detune_cents: 0.5 }, inharmonicity: 3.5e-4, decay_secs: 1.3, corner_hz: [450.0, 1500.0], dynamic_range_db: 24.0, damped_secs: 0.06, knock_db: -20.0 },
-    Keyboard { name: "upright piano", action: Action::Hammer { detune_cents: 1.5 }, inharmonicity: 8.0e-4, decay_secs: 0.9, corner_hz: [500.0, 1300.0], dynamic_range_db: 22.0, damped_secs: 0.07, knock_db: -16.0 },
-    Keyboard { name: "tine piano", action: Action::Tine { bell_ratio: 6.27, bell_db: -14.0, fall_db: 13.0 }, inharmonicity: 1.0e-4, decay_secs: 1.4, corner_hz: [900.0, 2600.0], dynamic_range_db: 24.0, damped_secs: 0.05, knock_db: -24.0 },
-    Keyboard { name: "reed piano", action: Action::Tine { bell_ratio: 8.9, bell_db: -26.0, fall_db: 8.0 }, inharmonicity: 1.5e-4, decay_secs: 0.9, corner_hz: [900.0, 3000.0], dynamic_range_db: 22.0, damped_secs: 0.05, knock_db: -22.0 },
+    Keyboard { name: "grand piano", action: Action::Hammer { detune_cents: 0.5 }, inharmonicity: 3.5e-4, decay_secs: 1.0, corner_hz: [450.0, 1500.0], dynamic_range_db: 24.0, damped_secs: 0.06, knock_db: -20.0 },
+    Keyboard { name: "upright piano", action: Action::Hammer { detune_cents: 1.5 }, inharmonicity: 8.0e-4, decay_secs: 0.75, corner_hz: [500.0, 1300.0], dynamic_range_db: 22.0, damped_secs: 0.07, knock_db: -16.0 },
+    Keyboard { name: "tine piano", action: Action::Tine { bell_ratio: 6.27, bell_db: -14.0, fall_db: 13.0 }, inharmonicity: 0.0, decay_secs: 1.4, corner_hz: [900.0, 2600.0], dynamic_range_db: 24.0, damped_secs: 0.05, knock_db: -24.0 },
+    Keyboard { name: "reed piano", action: Action::Tine { bell_ratio: 8.9, bell_db: -26.0, fall_db: 8.0 }, inharmonicity: 0.0, decay_secs: 0.9, corner_hz: [900.0, 3000.0], dynamic_range_db: 22.0, damped_secs: 0.05, knock_db: -22.0 },
     Keyboard { name: "harpsichord", action: Action::Pluck { at: 0.13 }, inharmonicity: 1.5e-4, decay_secs: 0.8, corner_hz: [4000.0, 5500.0], dynamic_range_db: 8.0, damped_secs: 0.05, knock_db: -20.0 },
     Keyboard { name: "clavichord", action: Action::Pluck { at: 0.07 }, inharmonicity: 2.5e-4, decay_secs: 0.6, corner_hz: [1500.0, 3500.0], dynamic_range_db: 18.0, damped_secs: 0.04, knock_db: -17.0 },
 ];
@@ -49,6 +49,8 @@ const INSTRUMENTS: [Keyboard; 6] = [
 /// Instruments modelled.
 pub(super) const N: usize = INSTRUMENTS.len();
 const N_PARTIALS: usize = 60;
+/// Where losses in the strings reach 1 neper a second, in Hz.
+const LOSS_HZ: f64 = 2500.0;
 const MIDDLE_C_HZ: f64 = 261.63;
 
 /// What an instrument is called.
@@ -78,7 +80,7 @@ pub(super) fn tone(instrument: usize, key: &Key) -> Struck {
         },
         attack_secs: 0.002 + 0.003 * (1.0 - key.velocity),
         dynamic_range_db: keyboard.dynamic_range_db,
-        after_sound: if two_stages { (-13.0, 3.5) } else { (-60.0, 1.0) },
+        after_sound: if two_stages { (-8.0, 4.5) } else { (-60.0, 1.0) },
         tremolo: Vibrato::default(),
         drift_cents: 0.1,
         glide: (0.5, 0.05),
@@ -107,14 +109,14 @@ fn modes(keyboard: &Keyboard, key: &Key) -> Vec<Mode> {
         if hz > 0.49 * key.sample_rate {
             break;
         }
-        let decay_secs = string_decay_secs(hz, slowest_secs, 3500.0);
+        let decay_secs = string_decay_secs(hz, slowest_secs, LOSS_HZ);
         let level_db = stroke_db(keyboard, k) - 8.686 * hz / corner_hz;
         let mode = Mode { ratio, level_db, decay_secs, damped_secs: keyboard.damped_secs };
         match keyboard.action {
             Action::Hammer { detune_cents } => {
                 let apart = (detune_cents / 2400.0).exp2();
                 modes.push(Mode { ratio: ratio * apart, ..mode });
-                modes.push(Mode { ratio: ratio / apart, level_db: level_db - 4.0, ..mode });
+                modes.push(Mode { ratio: ratio / apart, level_db: level_db - 8.0, ..mode });
             }
             _ => modes.push(mode),
         }

@@ -29,7 +29,7 @@ struct Mallet {
 
 #[rustfmt::skip]
 const INSTRUMENTS: [Mallet; 6] = [
-    Mallet { name: "marimba", modes: &[(1.0, 0.0, 1.0), (3.92, -14.0, 0.28), (9.24, -24.0, 0.12)], decay_secs: 0.42, decay_power: 0.7, soft_db: 6.0, damped_secs: None, tremolo_db: 0.0, knock_db: -14.0 },
+    Mallet { name: "marimba", modes: &[(1.0, 0.0, 1.0), (3.92, -11.0, 0.28), (9.24, -22.0, 0.12)], decay_secs: 0.42, decay_power: 0.7, soft_db: 7.0, damped_secs: None, tremolo_db: 0.0, knock_db: -14.0 },
     Mallet { name: "xylophone", modes: &[(1.0, 0.0, 1.0), (3.0, -7.0, 0.5), (6.0, -12.0, 0.3), (9.9, -18.0, 0.2)], decay_secs: 0.26, decay_power: 0.6, soft_db: 5.0, damped_secs: None, tremolo_db: 0.0, knock_db: -11.0 },
     Mallet { name: "vibraphone", modes: &[(1.0, 0.0, 1.0), (4.0, -18.0, 0.22), (10.0, -28.0, 0.1)], decay_secs: 1.7, decay_power: 0.5, soft_db: 6.0, damped_secs: Some(0.09), tremolo_db: 2.2, knock_db: -22.0 },
     Mallet { name: "glockenspiel", modes: &[(1.0, 0.0, 1.0), (2.756, -7.0, 0.6), (5.404, -13.0, 0.35), (8.933, -20.0, 0.2)], decay_secs: 1.5, decay_power: 0.45, soft_db: 4.0, damped_secs: None, tremolo_db: 0.0, knock_db: -17.0 },

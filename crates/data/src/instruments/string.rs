@@ -31,14 +31,14 @@ struct Bowed {
 
 #[rustfmt::skip]
 const INSTRUMENTS: [Bowed; 8] = [
-    Bowed { name: "violin", modes_hz: [275.0, 450.0, 540.0, 2400.0], hill_db: 12.0, bow_at: 0.11, corner_hz: [2000.0, 4500.0], vibrato: (5.9, 18.0), attack_secs: 0.09, bow_noise_db: -29.0 },
-    Bowed { name: "fiddle", modes_hz: [285.0, 470.0, 560.0, 2700.0], hill_db: 13.5, bow_at: 0.09, corner_hz: [2300.0, 5000.0], vibrato: (6.2, 12.0), attack_secs: 0.06, bow_noise_db: -27.0 },
-    Bowed { name: "viola", modes_hz: [230.0, 360.0, 430.0, 2000.0], hill_db: 11.0, bow_at: 0.12, corner_hz: [1700.0, 3900.0], vibrato: (5.6, 17.0), attack_secs: 0.11, bow_noise_db: -29.0 },
-    Bowed { name: "dark viola", modes_hz: [220.0, 340.0, 415.0, 1800.0], hill_db: 9.5, bow_at: 0.13, corner_hz: [1400.0, 3400.0], vibrato: (5.4, 20.0), attack_secs: 0.12, bow_noise_db: -31.0 },
-    Bowed { name: "cello", modes_hz: [104.0, 185.0, 230.0, 1700.0], hill_db: 11.0, bow_at: 0.11, corner_hz: [1500.0, 3600.0], vibrato: (5.4, 19.0), attack_secs: 0.13, bow_noise_db: -30.0 },
-    Bowed { name: "viola da gamba", modes_hz: [120.0, 200.0, 260.0, 1900.0], hill_db: 12.5, bow_at: 0.10, corner_hz: [1700.0, 3800.0], vibrato: (5.1, 10.0), attack_secs: 0.10, bow_noise_db: -28.0 },
-    Bowed { name: "double bass", modes_hz: [70.0, 110.0, 160.0, 1400.0], hill_db: 9.5, bow_at: 0.12, corner_hz: [1200.0, 3000.0], vibrato: (5.0, 16.0), attack_secs: 0.15, bow_noise_db: -28.0 },
-    Bowed { name: "section violin", modes_hz: [270.0, 440.0, 530.0, 2300.0], hill_db: 11.5, bow_at: 0.12, corner_hz: [1800.0, 4200.0], vibrato: (5.7, 20.0), attack_secs: 0.14, bow_noise_db: -30.0 },
+    Bowed { name: "violin", modes_hz: [275.0, 450.0, 540.0, 2400.0], hill_db: 12.0, bow_at: 0.11, corner_hz: [2000.0, 4500.0], vibrato: (5.9, 18.0), attack_secs: 0.09, bow_noise_db: -33.0 },
+    Bowed { name: "fiddle", modes_hz: [285.0, 470.0, 560.0, 2700.0], hill_db: 13.5, bow_at: 0.09, corner_hz: [2300.0, 5000.0], vibrato: (6.2, 12.0), attack_secs: 0.06, bow_noise_db: -31.0 },
+    Bowed { name: "viola", modes_hz: [230.0, 360.0, 430.0, 2000.0], hill_db: 11.0, bow_at: 0.12, corner_hz: [1700.0, 3900.0], vibrato: (5.6, 17.0), attack_secs: 0.11, bow_noise_db: -33.0 },
+    Bowed { name: "dark viola", modes_hz: [220.0, 340.0, 415.0, 1800.0], hill_db: 9.5, bow_at: 0.13, corner_hz: [1400.0, 3400.0], vibrato: (5.4, 20.0), attack_secs: 0.12, bow_noise_db: -34.0 },
+    Bowed { name: "cello", modes_hz: [104.0, 185.0, 230.0, 1700.0], hill_db: 11.0, bow_at: 0.11, corner_hz: [1500.0, 3600.0], vibrato: (5.4, 19.0), attack_secs: 0.13, bow_noise_db: -33.0 },
+    Bowed { name: "viola da gamba", modes_hz: [120.0, 200.0, 260.0, 1900.0], hill_db: 12.5, bow_at: 0.10, corner_hz: [1700.0, 3800.0], vibrato: (5.1, 10.0), attack_secs: 0.10, bow_noise_db: -32.0 },
+    Bowed { name: "double bass", modes_hz: [70.0, 110.0, 160.0, 1400.0], hill_db: 9.5, bow_at: 0.12, corner_hz: [1200.0, 3000.0], vibrato: (5.0, 16.0), attack_secs: 0.15, bow_noise_db: -32.0 },
+    Bowed { name: "section violin", modes_hz: [270.0, 440.0, 530.0, 2300.0], hill_db: 11.5, bow_at: 0.12, corner_hz: [1800.0, 4200.0], vibrato: (5.7, 20.0), attack_secs: 0.14, bow_noise_db: -33.0 },
 ];
 
 /// Instruments modelled.
@@ -91,8 +91,8 @@ pub(super) fn tone(instrument: usize, key: &Key) -> Sustained {
 
 fn helmholtz(k: usize, f0_hz: f64, bowed: &Bowed) -> SourcePartial {
     let ratio = k as f64;
-    // Bow hair of finite width fills the comb's zeros: they are 13 dB deep, not endless.
-    let comb = ((std::f64::consts::PI * ratio * bowed.bow_at).sin().powi(2) + 0.05).sqrt();
+    // A pure Helmholtz motion would have no comb at all; real bows show one of some 6 dB.
+    let comb = ((std::f64::consts::PI * ratio * bowed.bow_at).sin().powi(2) + 0.3).sqrt();
     let db = |corner_hz: f64| 20.0 * ((comb / ratio).log10() - ratio * f0_hz / corner_hz * LOG10_E);
     SourcePartial { ratio, soft_db: db(bowed.corner_hz[0]), loud_db: db(bowed.corner_hz[1]) }
 }

@@ -8,6 +8,7 @@ use super::motion::{Drift, Vibrato, VibratoState, bend, linear};
 use super::noise::{Colour, ShapedNoise};
 use super::partials::{BLOCK, PartialBank};
 use rand::RngExt;
+use rand_pcg::Pcg64Mcg;
 
 /// A mode of the string, bar or tine.
 #[derive(Clone, Copy, Debug)]
@@ -62,6 +63,8 @@ const STROKE_GAIN: f64 = 1.25;
 /// Amplitude (-110 dB) below which a tone is over, and seconds that the release's knock is given.
 const SILENT: f32 = 3e-6;
 const DAMPED_SECS: f64 = 0.3;
+/// Modes nearer than this to each other are those of one course of strings: 9 cents.
+const COURSE: f64 = 0.005;
 /// Corner of the pitch drift of strings under a finger.
 const DRIFT_CORNER_HZ: f64 = 2.0;
 
@@ -80,7 +83,7 @@ impl Struck {
         let mut decays = self.decays(key);
         let mut knock = ShapedNoise::new(&self.knock.colours, key.sample_rate, rng.random());
         let ratios = self.modes.iter().map(|m| m.ratio).collect();
-        let phases = self.modes.iter().map(|_| rng.random()).collect();
+        let phases = self.phases(&mut rng);
         let mut bank = PartialBank::new(ratios, phases, key.sample_rate);
         let mut tremolo = VibratoState::new(self.tremolo, update_hz, &mut rng);
         let mut drift = Drift::new(DRIFT_CORNER_HZ, update_hz, &mut rng);
@@ -109,6 +112,17 @@ impl Struck {
             }
         }
         f0_hz
+    }
+
+    /// Random phases; strings of one course are struck together and begin alike.
+    fn phases(&self, rng: &mut Pcg64Mcg) -> Vec<f64> {
+        let mut phases: Vec<f64> = self.modes.iter().map(|_| rng.random()).collect();
+        for (i, pair) in self.modes.windows(2).enumerate() {
+            if (pair[1].ratio / pair[0].ratio - 1.0).abs() < COURSE {
+                phases[i + 1] = phases[i];
+            }
+        }
+        phases
     }
 
     fn decays(&self, key: &Key) -> Vec<Decay> {
