@@ -15,6 +15,7 @@ mod picture;
 mod report;
 mod sheet;
 mod spectrogram;
+mod transfer;
 mod wav;
 
 pub use analyze::{Analysis, AnalysisSummary, analyze, frame_grid};
@@ -29,4 +30,5 @@ pub use report::{
 };
 pub use sheet::sheet;
 pub use spectrogram::spectrogram_db;
+pub use transfer::{Transfer, TransferMeasures, transfer, transfer_file};
 pub use wav::wav_bytes;

@@ -1,12 +1,11 @@
 //! `ddsp analyze`
 
-use std::io::Write;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use clap::Args;
-use ddsp_data::write_atomically;
 use ddsp_studio::{analyze, frame_grid};
 
+use super::write_text;
 use crate::console::{AT_ONCE, Console};
 use crate::failure::Failure;
 
@@ -66,9 +65,4 @@ impl Analyze {
             Ok(())
         }
     }
-}
-
-/// Writes a text file, whole or not at all.
-fn write_text(path: &Path, text: &str) -> Result<(), Failure> {
-    Ok(write_atomically(path, |file| file.write_all(text.as_bytes()))?)
 }
