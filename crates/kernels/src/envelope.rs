@@ -2,7 +2,8 @@
 
 #![expect(clippy::cast_possible_truncation, reason = "sums are f64; rates and bands are small")]
 
-use crate::stft::{FrameAlignment, Stft};
+use crate::stft::frame_pairs::{FramePairs, SplitSpectrum};
+use crate::stft::hann;
 
 /// Seconds of audio under one window: fine enough to part the partials of a bass.
 const WINDOW_SECS: f64 = 0.128;
@@ -26,7 +27,10 @@ const FLOOR_DB: f64 = -60.0;
 /// if they are within 30 dB of the loudest frame of the sound they belong to.
 pub struct AverageSpectrum {
     sample_rate: u32,
-    stft: Stft,
+    frames: FramePairs,
+    pair: [SplitSpectrum; 2],
+    /// Power of one frame at each bin, 0 below [`LOWEST_HZ`].
+    frame_power: Vec<f32>,
     /// Sum over frames of the power at each bin.
     power: Vec<f64>,
     n_frames: u64,
@@ -41,23 +45,33 @@ impl AverageSpectrum {
     pub fn new(sample_rate: u32) -> Self {
         assert!(sample_rate >= 1000, "AverageSpectrum: sample rate {sample_rate} Hz");
         let window_len = 64 * (f64::from(sample_rate) * WINDOW_SECS / 64.0).round() as usize;
-        let stft = Stft::new(window_len, window_len, window_len / 4, FrameAlignment::Centre);
-        Self { sample_rate, power: vec![0.0; stft.n_bins()], stft, n_frames: 0 }
+        let (hop, lead) = (window_len / 4, window_len / 2);
+        let frames = FramePairs::new(&hann(window_len), window_len, hop, lead);
+        let spectrum = SplitSpectrum::new(frames.n_bins());
+        Self {
+            sample_rate,
+            pair: [spectrum.clone(), spectrum],
+            frame_power: vec![0.0; frames.n_bins()],
+            power: vec![0.0; frames.n_bins()],
+            frames,
+            n_frames: 0,
+        }
     }
 
     /// Adds the loud frames of one sound; silence has none.
     pub fn add(&mut self, audio: &[f32]) {
-        let n_frames = self.stft.n_frames(audio.len());
-        let loudest = (0..n_frames).map(|i| self.frame_power(audio, i)).fold(0.0, f64::max);
-        let floor = loudest * 10_f64.powf(-FRAME_RANGE_DB / 10.0);
+        let n_frames = audio.len().div_ceil(self.frames.hop());
+        let mut loudest = 0.0_f64;
         for i in 0..n_frames {
-            let total = self.frame_power(audio, i);
-            // Beyond the smallest normal power a frame is silence, whatever the range.
-            if total >= floor && total >= 1e-20 {
-                let first = self.first_bin();
-                let spectrum = self.stft.frame_spectrum(audio, i);
-                for (sum, x) in self.power.iter_mut().zip(spectrum.iter()).skip(first) {
-                    *sum += f64::from(x.norm_sqr()) / total;
+            loudest = loudest.max(self.measure_frame(audio, i));
+        }
+        // A frame of less power than this is silence, whatever the range.
+        let floor = (loudest * 10_f64.powf(-FRAME_RANGE_DB / 10.0)).max(1e-20);
+        for i in 0..n_frames {
+            let total = self.measure_frame(audio, i);
+            if total >= floor {
+                for (sum, power) in self.power.iter_mut().zip(&self.frame_power) {
+                    *sum += f64::from(*power) / total;
                 }
                 self.n_frames += 1;
             }
@@ -120,9 +134,18 @@ impl AverageSpectrum {
         .sum()
     }
 
-    fn frame_power(&mut self, audio: &[f32], i: usize) -> f64 {
+    /// Measures the power of a frame's audible bins; returns their sum.
+    fn measure_frame(&mut self, audio: &[f32], i: usize) -> f64 {
+        if i.is_multiple_of(2) {
+            self.frames.forward(audio, i, &mut self.pair);
+        }
         let first = self.first_bin();
-        self.stft.frame_spectrum(audio, i)[first..].iter().map(|x| f64::from(x.norm_sqr())).sum()
+        let spectrum = &self.pair[i % 2];
+        let bins = spectrum.re.iter().zip(&spectrum.im).skip(first);
+        for (power, (re, im)) in self.frame_power.iter_mut().skip(first).zip(bins) {
+            *power = re * re + im * im;
+        }
+        self.frame_power.iter().copied().map(f64::from).sum()
     }
 
     fn first_bin(&self) -> usize {

@@ -3,7 +3,9 @@
 #![expect(clippy::cast_possible_truncation, reason = "weights are computed in f64, kept in f32")]
 
 use crate::frames::FrameGrid;
-use crate::stft::{FrameAlignment, Stft};
+use crate::simd::{Kernel, mul_add, sum_lanes};
+use crate::stft::frame_pairs::{FramePairs, LANES, SplitSpectrum};
+use crate::stft::hann;
 use crate::units::{DB_RANGE, power_to_db};
 
 /// Seconds of audio under one window: 512 samples at 16 kHz.
@@ -22,8 +24,9 @@ const WINDOW_SECS: f64 = 0.032;
 /// duration (to the next 32 samples, so that the transform is fast) and the same scale.
 pub struct Loudness {
     grid: FrameGrid,
-    stft: Stft,
-    /// A-weighting as a power ratio, with the mean's divisor and the scale of 16 kHz.
+    frames: FramePairs,
+    pair: [SplitSpectrum; 2],
+    /// For each bin (0 beyond the last) the A-weighting as a power ratio, with the mean's divisor and the scale of 16 kHz.
     weights: Vec<f32>,
 }
 
@@ -34,19 +37,22 @@ impl Loudness {
     ///
     /// If the sample rate is below 1 kHz, or the hop is 0.
     pub fn new(grid: FrameGrid) -> Self {
+        assert!(grid.hop > 0, "Loudness: a hop of 0 samples");
         assert!(grid.sample_rate >= 1000, "Loudness: sample rate {} Hz", grid.sample_rate);
         let sample_rate = f64::from(grid.sample_rate);
         let window_len = 32 * ((sample_rate * WINDOW_SECS / 32.0).round() as usize).max(1);
-        let stft = Stft::new(window_len, window_len, grid.hop, FrameAlignment::Centre);
-        // The mean over bins of a given sound grows with the square of the window over the bins.
-        let n_bins = stft.n_bins() as f64;
+        let frames = FramePairs::new(&hann(window_len), window_len, grid.hop, window_len / 2);
+        // The mean over bins of a given sound grows with the square of the window over the bins:
+        // 1 / 257 at 16 kHz.
         let scale = (512.0 / window_len as f64).powi(2) / 257.0;
-        debug_assert!(window_len != 512 || scale == 1.0 / n_bins, "the reference's mean");
         let weight = |bin: usize| {
             let hz = bin as f64 * sample_rate / window_len as f64;
             (scale * 10_f64.powf(a_weighting_db(hz) / 10.0)) as f32
         };
-        Self { grid, weights: (0..stft.n_bins()).map(weight).collect(), stft }
+        let spectrum = SplitSpectrum::new(frames.n_bins());
+        let mut weights: Vec<f32> = (0..frames.n_bins()).map(weight).collect();
+        weights.resize(spectrum.re.len(), 0.0);
+        Self { grid, frames, pair: [spectrum.clone(), spectrum], weights }
     }
 
     /// Writes the loudness of `audio` to `loudness_db`, `[audio.len() / hop]`.
@@ -61,12 +67,38 @@ impl Loudness {
             "Loudness: frames for {} samples of audio",
             audio.len(),
         );
-        for (i, loudness_db) in loudness_db.iter_mut().enumerate() {
-            let spectrum = self.stft.frame_spectrum(audio, i);
-            let weighted = spectrum.iter().zip(&self.weights);
-            let power: f32 = weighted.map(|(x, weight)| weight * x.norm_sqr()).sum();
-            *loudness_db = power_to_db(power);
+        for (i, levels) in loudness_db.chunks_mut(2).enumerate() {
+            self.frames.forward(audio, 2 * i, &mut self.pair);
+            for (level, spectrum) in levels.iter_mut().zip(&self.pair) {
+                let weights = &self.weights;
+                *level = power_to_db(self.frames.simd().run(WeightedPower { spectrum, weights }));
+            }
         }
+    }
+}
+
+/// The sum over bins of the squared magnitude times a weight.
+struct WeightedPower<'a> {
+    spectrum: &'a SplitSpectrum,
+    weights: &'a [f32],
+}
+
+impl Kernel for WeightedPower<'_> {
+    type Output = f32;
+
+    #[inline(always)]
+    fn run<const FMA: bool>(self) -> f32 {
+        let (re, _) = self.spectrum.re.as_chunks::<LANES>();
+        let (im, _) = self.spectrum.im.as_chunks::<LANES>();
+        let (weights, _) = self.weights.as_chunks::<LANES>();
+        let mut sums = [0.0; LANES];
+        for ((re, im), weights) in re.iter().zip(im).zip(weights) {
+            for i in 0..LANES {
+                let power = mul_add::<FMA>(re[i], re[i], im[i] * im[i]);
+                sums[i] = mul_add::<FMA>(weights[i], power, sums[i]);
+            }
+        }
+        sum_lanes(sums)
     }
 }
 

@@ -5,6 +5,7 @@
 
 #![expect(clippy::cast_possible_truncation, reason = "sums are f64, statistics f32; bins are few")]
 
+use crate::pitch::VOICED_CONFIDENCE;
 use crate::units::DB_RANGE;
 
 /// Values in a table of quantiles: the minimum, each percent, the maximum.
@@ -16,15 +17,13 @@ pub const N_QUANTILES: usize = 101;
 /// and hiss lie lower, where pitch is a guess.
 pub const NOTE_RANGE_DB: f32 = 30.0;
 
-/// Confidence in its pitch from which a frame is part of a note.
-const NOTE_CONFIDENCE: f32 = 0.5;
-
 /// A recording without a frame above this is silence: 20 dB from the lowest level there is.
 const SILENCE_DB: f32 = 20.0 - DB_RANGE;
 
 /// Tells for each frame of one recording whether it belongs to a note.
 ///
-/// It does where its pitch is certain (`f0_confidence >= 0.5`) and its loudness is within
+/// It does where its pitch is certain (`f0_confidence >=`
+/// [`VOICED_CONFIDENCE`]) and its loudness is within
 /// [`NOTE_RANGE_DB`] of the recording's loudest frame and above -60 dB. Unpitched sounds have no
 /// note frames, and a soft note in a recording with one 30 dB louder is lost: cut such recordings.
 ///
@@ -36,7 +35,7 @@ pub fn note_frames(f0_confidence: &[f32], loudness_db: &[f32]) -> impl Iterator<
     let loudest = loudness_db.iter().copied().fold(f32::MIN, f32::max);
     let floor = (loudest - NOTE_RANGE_DB).max(SILENCE_DB);
     let frames = f0_confidence.iter().zip(loudness_db);
-    frames.map(move |(&confidence, &level)| confidence >= NOTE_CONFIDENCE && level > floor)
+    frames.map(move |(&confidence, &level)| confidence >= VOICED_CONFIDENCE && level > floor)
 }
 
 /// The note frames of a data set in one of their features.

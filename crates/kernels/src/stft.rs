@@ -2,10 +2,11 @@
 
 #![expect(clippy::cast_possible_truncation, reason = "windows are computed in f64, kept in f32")]
 
-use std::sync::Arc;
+pub(crate) mod frame_pairs;
 
-pub use realfft::num_complex::Complex32;
-use realfft::{ComplexToReal, RealFftPlanner, RealToComplex};
+pub use rustfft::num_complex::Complex32;
+
+use frame_pairs::{FramePairs, SplitSpectrum};
 
 /// Where frame `i` of a short-time transform lies on the audio.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -22,14 +23,8 @@ pub enum FrameAlignment {
 /// `k = 0 ..= fft_len / 2`, not normalised; audio is zero outside its samples. With
 /// [`FrameAlignment::Start`] it is `tf.signal.stft(.., pad_end=True)`, rounding apart.
 pub struct Stft {
-    window: Vec<f32>,
-    hop: usize,
-    alignment: FrameAlignment,
-    fft: Arc<dyn RealToComplex<f32>>,
-    inverse_fft: Arc<dyn ComplexToReal<f32>>,
-    frame: Vec<f32>,
-    spectrum: Vec<Complex32>,
-    scratch: Vec<Complex32>,
+    frames: FramePairs,
+    pair: [SplitSpectrum; 2],
 }
 
 impl Stft {
@@ -44,20 +39,13 @@ impl Stft {
             fft_len.is_multiple_of(2) && fft_len >= window_len,
             "Stft: fft_len {fft_len} must be even and hold the window of {window_len} samples",
         );
-        let mut planner = RealFftPlanner::new();
-        let fft = planner.plan_fft_forward(fft_len);
-        let inverse_fft = planner.plan_fft_inverse(fft_len);
-        let scratch_len = fft.get_scratch_len().max(inverse_fft.get_scratch_len());
-        Self {
-            window: hann(window_len),
-            hop,
-            alignment,
-            fft,
-            inverse_fft,
-            frame: vec![0.0; fft_len],
-            spectrum: vec![Complex32::ZERO; fft_len / 2 + 1],
-            scratch: vec![Complex32::ZERO; scratch_len],
-        }
+        let lead = match alignment {
+            FrameAlignment::Start => 0,
+            FrameAlignment::Centre => window_len / 2,
+        };
+        let frames = FramePairs::new(&hann(window_len), fft_len, hop, lead);
+        let spectrum = SplitSpectrum::new(frames.n_bins());
+        Self { frames, pair: [spectrum.clone(), spectrum] }
     }
 
     /// Frames of `fft_len` samples that begin a quarter of a frame apart (75% overlap), as the
@@ -73,17 +61,17 @@ impl Stft {
 
     /// Frequencies from 0 to Nyquist: `fft_len / 2 + 1`.
     pub fn n_bins(&self) -> usize {
-        self.spectrum.len()
+        self.frames.n_bins()
     }
 
     /// Samples from one frame to the next.
     pub fn hop(&self) -> usize {
-        self.hop
+        self.frames.hop()
     }
 
     /// Frames that begin (or are centred) within `n_samples`: `n_samples / hop`, rounded up.
     pub fn n_frames(&self, n_samples: usize) -> usize {
-        n_samples.div_ceil(self.hop)
+        n_samples.div_ceil(self.hop())
     }
 
     /// Writes `X` to `spectrum`, `[n_frames, n_bins]`.
@@ -93,26 +81,38 @@ impl Stft {
     /// If `spectrum.len() != n_frames(audio.len()) * n_bins()`.
     pub fn forward(&mut self, audio: &[f32], spectrum: &mut [Complex32]) {
         self.assert_len("spectrum", audio.len(), spectrum.len());
-        for (i, row) in spectrum.chunks_exact_mut(self.n_bins()).enumerate() {
-            row.copy_from_slice(self.frame_spectrum(audio, i));
+        let n_bins = self.n_bins();
+        for (i, rows) in spectrum.chunks_mut(2 * n_bins).enumerate() {
+            self.frames.forward(audio, 2 * i, &mut self.pair);
+            for (row, spectrum) in rows.chunks_exact_mut(n_bins).zip(&self.pair) {
+                for (x, (&re, &im)) in row.iter_mut().zip(spectrum.re.iter().zip(&spectrum.im)) {
+                    *x = Complex32::new(re, im);
+                }
+            }
         }
     }
 
     /// Accumulates into `grad_audio` the vector-Jacobian product of [`forward`](Self::forward).
     ///
     /// `grad_spectrum` holds `dL/d Re X + j dL/d Im X`, so that
-    /// `dL/d audio[start(i) + n] += window[n] Re(sum_k grad[i, k] e^(2 pi j k n / fft_len))`:
-    /// an inverse transform whose two ends count fully and whose other bins count half, since it
-    /// adds their conjugates.
+    /// `dL/d audio[start(i) + n] += window[n] Re(sum_k grad[i, k] e^(2 pi j k n / fft_len))`.
     ///
     /// # Panics
     ///
     /// If `grad_spectrum.len() != n_frames(grad_audio.len()) * n_bins()`.
     pub fn backward(&mut self, grad_spectrum: &[Complex32], grad_audio: &mut [f32]) {
         self.assert_len("grad_spectrum", grad_audio.len(), grad_spectrum.len());
-        for (i, row) in grad_spectrum.chunks_exact(self.n_bins()).enumerate() {
-            self.spectrum.copy_from_slice(row);
-            self.add_frame_gradient(i, grad_audio);
+        let n_bins = self.n_bins();
+        for (i, rows) in grad_spectrum.chunks(2 * n_bins).enumerate() {
+            // A last row without a second leaves the pair's old one, which would count.
+            self.pair[1].fill_zero();
+            for (row, spectrum) in rows.chunks_exact(n_bins).zip(&mut self.pair) {
+                let parts = spectrum.re.iter_mut().zip(&mut spectrum.im);
+                for (x, (re, im)) in row.iter().zip(parts) {
+                    (*re, *im) = (x.re, x.im);
+                }
+            }
+            self.frames.backward(&self.pair, 2 * i, grad_audio);
         }
     }
 
@@ -123,59 +123,17 @@ impl Stft {
     /// If `magnitudes.len() != n_frames(audio.len()) * n_bins()`.
     pub fn magnitudes(&mut self, audio: &[f32], magnitudes: &mut [f32]) {
         self.assert_len("magnitudes", audio.len(), magnitudes.len());
-        for (i, row) in magnitudes.chunks_exact_mut(self.n_bins()).enumerate() {
-            for (magnitude, x) in row.iter_mut().zip(self.frame_spectrum(audio, i)) {
-                *magnitude = x.norm_sqr().sqrt();
+        let n_bins = self.n_bins();
+        for (i, rows) in magnitudes.chunks_mut(2 * n_bins).enumerate() {
+            self.frames.forward(audio, 2 * i, &mut self.pair);
+            for (row, spectrum) in rows.chunks_exact_mut(n_bins).zip(&self.pair) {
+                for (magnitude, (re, im)) in
+                    row.iter_mut().zip(spectrum.re.iter().zip(&spectrum.im))
+                {
+                    *magnitude = (re * re + im * im).sqrt();
+                }
             }
         }
-    }
-
-    /// The spectrum of frame `i`, valid until the next call.
-    pub(crate) fn frame_spectrum(&mut self, audio: &[f32], i: usize) -> &mut [Complex32] {
-        let (skip, range) = self.overlap(audio.len(), i);
-        let len = range.len();
-        self.frame[..skip].fill(0.0);
-        self.frame[skip + len..].fill(0.0);
-        let windowed = self.frame[skip..].iter_mut().zip(&self.window[skip..]);
-        for ((frame, window), audio) in windowed.zip(&audio[range]) {
-            *frame = window * audio;
-        }
-        self.fft
-            .process_with_scratch(&mut self.frame, &mut self.spectrum, &mut self.scratch)
-            .expect("buffers were sized for this transform");
-        &mut self.spectrum
-    }
-
-    /// Adds to `grad_audio` what frame `i` receives from the gradient left in the buffer that
-    /// [`frame_spectrum`](Self::frame_spectrum) returned.
-    pub(crate) fn add_frame_gradient(&mut self, i: usize, grad_audio: &mut [f32]) {
-        let last = self.spectrum.len() - 1;
-        for x in &mut self.spectrum[1..last] {
-            *x *= 0.5;
-        }
-        // The imaginary parts at 0 and Nyquist are constantly 0 in the forward pass.
-        self.spectrum[0].im = 0.0;
-        self.spectrum[last].im = 0.0;
-        self.inverse_fft
-            .process_with_scratch(&mut self.spectrum, &mut self.frame, &mut self.scratch)
-            .expect("buffers were sized for this transform");
-        let (skip, range) = self.overlap(grad_audio.len(), i);
-        let windowed = self.frame[skip..].iter().zip(&self.window[skip..]);
-        for (grad, (frame, window)) in grad_audio[range].iter_mut().zip(windowed) {
-            *grad += window * frame;
-        }
-    }
-
-    /// Samples of the window that lie before the audio, and the range of audio below the others.
-    fn overlap(&self, n_samples: usize, i: usize) -> (usize, std::ops::Range<usize>) {
-        let lead = match self.alignment {
-            FrameAlignment::Start => 0,
-            FrameAlignment::Centre => self.window.len() / 2,
-        };
-        let begin = (i * self.hop).saturating_sub(lead).min(n_samples);
-        let skip = lead.saturating_sub(i * self.hop);
-        let end = (begin + self.window.len() - skip).min(n_samples);
-        (skip, begin..end)
     }
 
     fn assert_len(&self, name: &str, n_samples: usize, len: usize) {

@@ -1,8 +1,9 @@
 //! One resolution of the spectral loss.
 
-use super::bins::{self, BinWeights, Powers};
+use super::bins::{self, BinWeights};
 use super::{SpectralLossConfig, SpectralLossTerms};
-use crate::stft::{Complex32, Stft};
+use crate::stft::frame_pairs::{FramePairs, SplitSpectrum};
+use crate::stft::hann;
 
 /// L1 distance of magnitudes and of log magnitudes at one FFT size.
 ///
@@ -16,13 +17,12 @@ use crate::stft::{Complex32, Stft};
 /// two are equal and where `Y` is exactly 0. An `audio` magnitude below 1.2e-38 has the gradient of
 /// one of 1.2e-38, so that it stays finite.
 pub struct SpectralScale {
-    stft: Stft,
+    frames: FramePairs,
     n_samples: usize,
     weights: BinWeights,
-    target_spectrum: Vec<Complex32>,
-    target_power: Powers,
-    audio_power: Powers,
-    factors: Vec<f32>,
+    target: [SplitSpectrum; 2],
+    audio: [SplitSpectrum; 2],
+    grad: [SplitSpectrum; 2],
 }
 
 impl SpectralScale {
@@ -34,22 +34,19 @@ impl SpectralScale {
     ///
     /// If `fft_len` is 0 or not a multiple of 4.
     pub fn new(fft_len: usize, n_samples: usize, config: &SpectralLossConfig) -> Self {
-        let stft = Stft::with_quarter_hop(fft_len);
-        let n_bins = stft.n_bins();
-        let count = (stft.n_frames(n_samples) * n_bins).max(1) as f64;
+        let is_valid = fft_len > 0 && fft_len.is_multiple_of(4);
+        assert!(is_valid, "SpectralScale: fft_len {fft_len} is 0 or not a multiple of 4");
+        let frames = FramePairs::new(&hann(fft_len), fft_len, fft_len / 4, 0);
+        let count = (n_samples.div_ceil(frames.hop()) * frames.n_bins()).max(1) as f64;
         let weights = BinWeights {
             magnitude: f64::from(config.magnitude_weight) / count,
             log_magnitude: f64::from(config.log_magnitude_weight) / count,
         };
-        Self {
-            stft,
-            n_samples,
-            weights,
-            target_spectrum: vec![Complex32::ZERO; n_bins],
-            target_power: Powers::new(n_bins),
-            audio_power: Powers::new(n_bins),
-            factors: vec![0.0; n_bins],
-        }
+        let pair = || {
+            let spectrum = SplitSpectrum::new(frames.n_bins());
+            [spectrum.clone(), spectrum]
+        };
+        Self { n_samples, weights, target: pair(), audio: pair(), grad: pair(), frames }
     }
 
     /// The loss at this size; accumulates its gradient into `grad_audio` if there is one.
@@ -69,17 +66,19 @@ impl SpectralScale {
             self.assert_len("grad_audio", grad_audio.len());
         }
         let mut sums = SpectralLossTerms::default();
-        for i in 0..self.stft.n_frames(self.n_samples) {
-            self.target_spectrum.copy_from_slice(self.stft.frame_spectrum(target, i));
-            self.target_power.measure(&self.target_spectrum);
-            let spectrum = self.stft.frame_spectrum(audio, i);
-            self.audio_power.measure(spectrum);
-            let powers = [&self.target_power, &self.audio_power];
-            sums += bins::distances([&self.target_spectrum, spectrum], powers);
+        let simd = self.frames.simd();
+        // A frame beyond the last, if their number is odd, holds only zeros and adds nothing.
+        for i in (0..self.n_samples.div_ceil(self.frames.hop())).step_by(2) {
+            self.frames.forward(target, i, &mut self.target);
+            self.frames.forward(audio, i, &mut self.audio);
+            let rows = self.target.iter().zip(&self.audio);
             if let Some(grad_audio) = grad_audio.as_deref_mut() {
-                let target = &self.target_spectrum;
-                bins::gradient(target, spectrum, powers, self.weights, &mut self.factors);
-                self.stft.add_frame_gradient(i, grad_audio);
+                for ((target, audio), grad) in rows.zip(&mut self.grad) {
+                    sums += bins::distances_and_gradient(simd, target, audio, self.weights, grad);
+                }
+                self.frames.backward(&self.grad, i, grad_audio);
+            } else {
+                rows.for_each(|(target, audio)| sums += bins::distances(simd, target, audio));
             }
         }
         SpectralLossTerms {
