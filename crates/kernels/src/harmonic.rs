@@ -19,7 +19,7 @@ pub use normalize::{normalize_harmonics, normalize_harmonics_backward};
 use crate::FrameGrid;
 use crate::simd::Simd;
 use crate::upsample::{linear_weight, window_weight};
-use tile::{BackwardTile, ForwardTile, FrequencyBackwardTile, TILE};
+use tile::{BackwardHop, ForwardTile, FrequencyBackwardTile, HopSamples, LANES, TILE};
 
 /// How harmonic amplitudes go from one frame to the next. The fundamental always goes linearly.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -70,9 +70,13 @@ struct Scratch {
     amplitudes: Vec<f32>,
     /// `a_k` of the next frame minus that of this one.
     steps: Vec<f32>,
-    /// Gradient with respect to `a_k` of the frame.
+    /// Gradient with respect to `a_k` of the frame, padded to whole groups of lanes.
     grad_amplitudes: Vec<f32>,
-    /// Gradient with respect to `a_k` of the next frame.
+    /// Gradient with respect to `a_k` of the next frame, padded likewise.
+    grad_next_amplitudes: Vec<f32>,
+    /// Gradient of each sample of the frame times the weight of the frame.
+    grad_here: Vec<f32>,
+    /// Gradient of each sample of the frame times the weight of the next frame.
     grad_next: Vec<f32>,
     /// Gradient with respect to the phase in turns of each sample of the frame, padded.
     grad_phases: Vec<f32>,
@@ -121,8 +125,10 @@ impl Harmonic {
             f0_nyquist: vec![0.0; padded],
             amplitudes: vec![0.0; n_harmonics],
             steps: vec![0.0; n_harmonics],
-            grad_amplitudes: vec![0.0; n_harmonics],
-            grad_next: vec![0.0; n_harmonics],
+            grad_amplitudes: vec![0.0; n_harmonics.next_multiple_of(LANES)],
+            grad_next_amplitudes: vec![0.0; n_harmonics.next_multiple_of(LANES)],
+            grad_here: vec![0.0; grid.hop],
+            grad_next: vec![0.0; grid.hop],
             grad_phases: vec![0.0; padded],
         };
         Self { grid, n_harmonics, simd: Simd::widest(), next_weights, scratch }
@@ -214,7 +220,7 @@ impl Harmonic {
         for i in 0..n_hops {
             phase = self.glide(f0_hz, i).after_hop(phase, self.grid.hop);
         }
-        self.scratch.grad_next.fill(0.0);
+        self.scratch.grad_next_amplitudes.fill(0.0);
         // Backwards in time, so that the sum over later phases is at hand.
         let mut later_phases = 0.0;
         for i in (0..n_hops).rev() {
@@ -231,36 +237,44 @@ impl Harmonic {
             let scratch = &mut self.scratch;
             if i == last {
                 // The last frame is held: it is its own next.
-                for (grad, next) in scratch.grad_amplitudes.iter_mut().zip(&scratch.grad_next) {
+                let next = &scratch.grad_next_amplitudes;
+                for (grad, next) in scratch.grad_amplitudes.iter_mut().zip(next) {
                     *grad += next;
                 }
             } else {
-                finish_frame(controls, i + 1, &scratch.grad_next, &mut grads);
+                finish_frame(controls, i + 1, &scratch.grad_next_amplitudes, &mut grads);
             }
-            std::mem::swap(&mut scratch.grad_amplitudes, &mut scratch.grad_next);
+            std::mem::swap(&mut scratch.grad_amplitudes, &mut scratch.grad_next_amplitudes);
         }
         if n_hops > 0 {
-            finish_frame(controls, 0, &self.scratch.grad_next, &mut grads);
+            finish_frame(controls, 0, &self.scratch.grad_next_amplitudes, &mut grads);
         }
     }
 
-    /// Amplitude gradients of one frame: into `scratch.grad_amplitudes` and `scratch.grad_next`,
-    /// which holds what the next hop gave to the next frame.
+    /// Adds the amplitude gradients of one hop to `scratch.grad_amplitudes` and
+    /// `scratch.grad_next_amplitudes`.
     fn backward_amplitudes(&mut self, grad_audio: &[f32], glide: Glide) {
         let audible = self.audible(glide);
         let scratch = &mut self.scratch;
-        for (t, grad_audio) in grad_audio.chunks(TILE).enumerate() {
-            let range = t * TILE..(t + 1) * TILE;
-            self.simd.run(BackwardTile {
-                phases: tile_of(&scratch.phases[range.clone()]),
-                f0_nyquist: tile_of(&scratch.f0_nyquist[range.clone()]),
-                next_weights: tile_of(&self.next_weights[range]),
-                grad_audio,
-                n_always: audible.all,
-                grad_amplitudes: &mut scratch.grad_amplitudes[..audible.any],
-                grad_next: &mut scratch.grad_next[..audible.any],
-            });
+        for (j, grad) in grad_audio.iter().enumerate() {
+            scratch.grad_next[j] = self.next_weights[j] * grad;
+            scratch.grad_here[j] = grad - scratch.grad_next[j];
         }
+        let n_lanes = audible.any.next_multiple_of(LANES);
+        // Lanes above the number of harmonics may hold anything; they are never read.
+        let n_always = if audible.all == self.n_harmonics { n_lanes } else { audible.all };
+        let samples = HopSamples {
+            phases: &scratch.phases[..grad_audio.len()],
+            f0_nyquist: &scratch.f0_nyquist[..grad_audio.len()],
+            grad_here: &scratch.grad_here,
+            grad_next: &scratch.grad_next,
+        };
+        self.simd.run(BackwardHop {
+            samples,
+            n_always: n_always / LANES,
+            grad_amplitudes: &mut scratch.grad_amplitudes[..n_lanes],
+            grad_next_amplitudes: &mut scratch.grad_next_amplitudes[..n_lanes],
+        });
     }
 
     /// Phase gradients of one frame, into `scratch.grad_phases`.
@@ -371,14 +385,15 @@ fn check_gradients(controls: Controls<'_>, grads: &HarmonicGradients<'_>) {
     }
 }
 
-/// From the gradient of the products `a_k` of frame `i` to those of their factors.
+/// From the gradient of the products `a_k` of frame `i` (first in `grad_products`) to those of
+/// their factors.
 fn finish_frame(
     controls: Controls<'_>,
     i: usize,
     grad_products: &[f32],
     grads: &mut HarmonicGradients<'_>,
 ) {
-    let n_harmonics = grad_products.len();
+    let n_harmonics = controls.harmonic_distribution.len() / controls.f0_hz.len();
     let row = i * n_harmonics..(i + 1) * n_harmonics;
     let distribution = &controls.harmonic_distribution[row.clone()];
     let sum: f64 =

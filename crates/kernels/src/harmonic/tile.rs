@@ -1,14 +1,16 @@
 //! The inner loops of harmonic synthesis: a few samples by all harmonics, in registers.
 
-use crate::simd::{Kernel, mul_add, sum_lanes};
+use std::array;
+
+use crate::simd::{Kernel, mul_add};
 use crate::sine::{QUARTER_TURN, sine};
 
 /// Samples in a tile: two AVX-512 or four AVX registers, so that a tile's phases, steps and two
 /// sums stay in registers while the harmonics go by.
 pub(super) const TILE: usize = 32;
 
-/// Partial sums of a reduction over samples; one AVX-512 register.
-const LANES: usize = 16;
+/// Harmonics side by side in the backward pass; one AVX-512 register.
+pub(super) const LANES: usize = 16;
 
 /// Forward pass of a tile.
 pub(super) struct ForwardTile<'a> {
@@ -37,75 +39,94 @@ impl Kernel for ForwardTile<'_> {
     fn run<const FMA: bool>(self) {
         let mut phases = [0_i32; TILE];
         let (mut level, mut slope) = ([0.0_f32; TILE], [0.0_f32; TILE]);
-        for k in 0..self.amplitudes.len().min(self.n_always) {
+        for k in 0..self.amplitudes.len() {
             let (amplitude, step) = (self.amplitudes[k], self.steps[k]);
+            let masked = k >= self.n_always;
             for j in 0..TILE {
                 phases[j] = phases[j].wrapping_add(self.phases[j]);
-                let s = sine::<FMA>(phases[j]);
+                let mut s = sine::<FMA>(phases[j]);
+                if masked {
+                    s *= below_nyquist((k + 1) as f32, self.f0_nyquist[j]);
+                }
                 level[j] = mul_add::<FMA>(amplitude, s, level[j]);
                 slope[j] = mul_add::<FMA>(step, s, slope[j]);
             }
         }
-        for k in self.n_always..self.amplitudes.len() {
-            let (amplitude, step) = (self.amplitudes[k], self.steps[k]);
-            for j in 0..TILE {
-                phases[j] = phases[j].wrapping_add(self.phases[j]);
-                let s = sine::<FMA>(phases[j]) * below_nyquist(k, self.f0_nyquist[j]);
-                level[j] = mul_add::<FMA>(amplitude, s, level[j]);
-                slope[j] = mul_add::<FMA>(step, s, slope[j]);
-            }
+        for (j, y) in self.audio.iter_mut().enumerate() {
+            *y = mul_add::<FMA>(self.next_weights[j], slope[j], level[j]);
         }
-        for j in 0..TILE {
-            level[j] = mul_add::<FMA>(self.next_weights[j], slope[j], level[j]);
-        }
-        self.audio.copy_from_slice(&level[..self.audio.len()]);
     }
 }
 
-/// Gradients of a tile with respect to the amplitudes.
-pub(super) struct BackwardTile<'a> {
-    pub(super) phases: &'a [i32; TILE],
-    pub(super) f0_nyquist: &'a [f32; TILE],
-    pub(super) next_weights: &'a [f32; TILE],
-    /// At most a tile.
-    pub(super) grad_audio: &'a [f32],
-    pub(super) n_always: usize,
-    /// Of this frame's amplitudes; accumulated into.
-    pub(super) grad_amplitudes: &'a mut [f32],
-    /// Of the next frame's amplitudes; accumulated into.
-    pub(super) grad_next: &'a mut [f32],
+/// The samples of a hop, as the backward pass sees them.
+#[derive(Clone, Copy)]
+pub(super) struct HopSamples<'a> {
+    /// Phase of the fundamental; a turn is 2^32.
+    pub(super) phases: &'a [i32],
+    /// f0 as a fraction of the Nyquist frequency.
+    pub(super) f0_nyquist: &'a [f32],
+    /// Gradient times the weight of this frame.
+    pub(super) grad_here: &'a [f32],
+    /// Gradient times the weight of the next frame.
+    pub(super) grad_next: &'a [f32],
 }
 
-impl Kernel for BackwardTile<'_> {
+/// Gradients of a hop with respect to the amplitudes.
+///
+/// Here the lanes are harmonics, not samples: the sums over samples then need no reduction across
+/// lanes, for the price of a product `k * phase` where the other loops add.
+pub(super) struct BackwardHop<'a> {
+    pub(super) samples: HopSamples<'a>,
+    /// Groups of lanes, lowest first, that need no look at the Nyquist frequency.
+    pub(super) n_always: usize,
+    /// Of this frame's amplitudes, in whole groups of lanes; accumulated into.
+    pub(super) grad_amplitudes: &'a mut [f32],
+    /// Of the next frame's amplitudes, likewise.
+    pub(super) grad_next_amplitudes: &'a mut [f32],
+}
+
+impl Kernel for BackwardHop<'_> {
     type Output = ();
 
     #[inline(always)]
     fn run<const FMA: bool>(self) {
-        let (mut here, mut next) = ([0.0_f32; TILE], [0.0_f32; TILE]);
-        for (j, grad) in self.grad_audio.iter().enumerate() {
-            next[j] = self.next_weights[j] * grad;
-            here[j] = grad - next[j];
-        }
-        let mut phases = [0_i32; TILE];
-        for k in 0..self.grad_amplitudes.len() {
-            let masked = k >= self.n_always;
-            let (mut sum_here, mut sum_next) = ([0.0_f32; LANES], [0.0_f32; LANES]);
-            for start in (0..TILE).step_by(LANES) {
-                for lane in 0..LANES {
-                    let j = start + lane;
-                    phases[j] = phases[j].wrapping_add(self.phases[j]);
-                    let mut s = sine::<FMA>(phases[j]);
-                    if masked {
-                        s *= below_nyquist(k, self.f0_nyquist[j]);
-                    }
-                    sum_here[lane] = mul_add::<FMA>(here[j], s, sum_here[lane]);
-                    sum_next[lane] = mul_add::<FMA>(next[j], s, sum_next[lane]);
-                }
+        let here = self.grad_amplitudes.as_chunks_mut::<LANES>().0.iter_mut();
+        let next = self.grad_next_amplitudes.as_chunks_mut::<LANES>().0.iter_mut();
+        for (group, (here, next)) in here.zip(next).enumerate() {
+            let numbers = array::from_fn(|lane| (group * LANES + lane + 1) as i32);
+            let (sum_here, sum_next) = if group < self.n_always {
+                backward_group::<FMA, false>(self.samples, numbers)
+            } else {
+                backward_group::<FMA, true>(self.samples, numbers)
+            };
+            for lane in 0..LANES {
+                here[lane] += sum_here[lane];
+                next[lane] += sum_next[lane];
             }
-            self.grad_amplitudes[k] += sum_lanes(sum_here);
-            self.grad_next[k] += sum_lanes(sum_next);
         }
     }
+}
+
+/// Both sums over the samples of a hop, for the harmonics `numbers`.
+#[inline(always)]
+fn backward_group<const FMA: bool, const MASKED: bool>(
+    hop: HopSamples<'_>,
+    numbers: [i32; LANES],
+) -> ([f32; LANES], [f32; LANES]) {
+    let numbers_f32 = numbers.map(|k| k as f32);
+    let (mut sum_here, mut sum_next) = ([0.0_f32; LANES], [0.0_f32; LANES]);
+    let samples = hop.phases.iter().zip(hop.f0_nyquist).zip(hop.grad_here).zip(hop.grad_next);
+    for (((phase, f0_nyquist), grad_here), grad_next) in samples {
+        for lane in 0..LANES {
+            let mut s = sine::<FMA>(phase.wrapping_mul(numbers[lane]));
+            if MASKED {
+                s *= below_nyquist(numbers_f32[lane], *f0_nyquist);
+            }
+            sum_here[lane] = mul_add::<FMA>(*grad_here, s, sum_here[lane]);
+            sum_next[lane] = mul_add::<FMA>(*grad_next, s, sum_next[lane]);
+        }
+    }
+    (sum_here, sum_next)
 }
 
 /// Gradient of a tile with respect to the phases of the fundamental.
@@ -138,7 +159,7 @@ impl Kernel for FrequencyBackwardTile<'_> {
                 phases[j] = phases[j].wrapping_add(self.phases[j]);
                 let mut c = sine::<FMA>(phases[j].wrapping_add(QUARTER_TURN));
                 if masked {
-                    c *= below_nyquist(k, self.f0_nyquist[j]);
+                    c *= below_nyquist(number, self.f0_nyquist[j]);
                 }
                 level[j] = mul_add::<FMA>(amplitude, c, level[j]);
                 slope[j] = mul_add::<FMA>(step, c, slope[j]);
@@ -150,8 +171,8 @@ impl Kernel for FrequencyBackwardTile<'_> {
     }
 }
 
-/// 1 where harmonic `k + 1` is below the Nyquist frequency, else 0.
+/// 1 where a harmonic is below the Nyquist frequency, else 0.
 #[inline(always)]
-fn below_nyquist(k: usize, f0_nyquist: f32) -> f32 {
-    if (k + 1) as f32 * f0_nyquist < 1.0 { 1.0 } else { 0.0 }
+fn below_nyquist(number: f32, f0_nyquist: f32) -> f32 {
+    if number * f0_nyquist < 1.0 { 1.0 } else { 0.0 }
 }
