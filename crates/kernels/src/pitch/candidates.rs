@@ -37,10 +37,6 @@ const REFINE_HARMONICS: usize = 5;
 const FUNDAMENTAL_REACH: f32 = 0.1;
 const HARMONIC_REACH: f32 = 0.03;
 
-/// Power of a harmonic that stands out, relative to the strongest: -26 dB. A weaker peak may be
-/// noise.
-const SIGNIFICANT: f32 = 0.0025;
-
 /// Disagreement on f0 up to which two harmonics belong to one tone.
 const AGREEMENT: f32 = 0.01;
 
@@ -178,21 +174,23 @@ impl Candidates {
             let (hz, power) = peak_near(band, k * f0_hz, reach * f0_hz);
             *peak = (hz / k, power);
         }
-        let strongest = peaks.iter().fold(0.0_f32, |m, p| m.max(p.1));
-        // The lowest harmonic that stands out names f0; what agrees with it makes it more exact.
-        let Some(lowest) = peaks.iter().find(|p| p.1 > 0.0 && p.1 >= SIGNIFICANT * strongest)
-        else {
-            return f0_hz;
+        // A partial names f0 with the support of those that agree with it; low ones count more, as
+        // a bar's fundamental must win against its inharmonic overtones, but a weak fundamental
+        // under the leakage of its harmonics must not.
+        let agree = |a: f32, b: f32| (a - b).abs() <= AGREEMENT * b;
+        let support = |anchor: f32| -> f32 {
+            let agreeing = (1_u8..).map(f32::from).zip(&peaks).filter(|(_, p)| agree(p.0, anchor));
+            agreeing.map(|(k, p)| p.1.sqrt() / k).sum()
         };
+        let heard = peaks.iter().filter(|p| p.1 > 0.0);
+        let anchor = heard.map(|p| (p.0, support(p.0))).max_by(|a, b| a.1.total_cmp(&b.1));
+        let Some((anchor, _)) = anchor else { return f0_hz };
         let (mut sum, mut weights) = (0.0, 0.0);
-        for (hz, power) in peaks {
-            if (hz - lowest.0).abs() <= AGREEMENT * lowest.0 {
-                // The error of hz / k falls as amplitude * k, that of the model (stiffness) grows
-                // as k^2: k is left out.
-                let weight = power.sqrt();
-                sum += weight * hz;
-                weights += weight;
-            }
+        for (hz, power) in peaks.into_iter().filter(|p| agree(p.0, anchor)) {
+            // The error of hz / k falls as amplitude * k, that of the model (stiffness) grows as
+            // k^2: k is left out.
+            sum += power.sqrt() * hz;
+            weights += power.sqrt();
         }
         sum / weights
     }

@@ -46,8 +46,9 @@ impl Correlation {
             source.windows(N_TAPS).map(|x| x.iter().zip(taps).map(|(x, t)| x * t).sum::<f32>()),
         );
         let cross = dot(before, &self.shifted);
-        let energies = dot(before, before) + dot(&self.shifted, &self.shifted);
-        2.0 * cross / (energies + FLOOR * len as f32)
+        // The geometric mean of the energies: a decay by half in each period is still periodic.
+        let energy = (dot(before, before) * dot(&self.shifted, &self.shifted)).sqrt();
+        cross / (energy + FLOOR * len as f32)
     }
 }
 
