@@ -3,5 +3,21 @@
 #![forbid(unsafe_code)]
 
 mod adam;
+mod batch_gradient;
+mod error;
+mod evaluation;
+mod loss;
+mod mean_spectrum;
+mod parallel;
+mod run_log;
+mod source;
+mod trainer;
 
 pub use adam::Adam;
+pub use batch_gradient::{BatchGradient, BatchLoss, StepTimes};
+pub use error::Error;
+pub use evaluation::{Baselines, EvaluationOptions, evaluate, evaluate_baselines};
+pub use mean_spectrum::MeanSpectrum;
+pub use run_log::StepRecord;
+pub use source::{ExampleSource, Subset};
+pub use trainer::{Ending, TrainEvent, TrainOptions, TrainOutcome, train};
