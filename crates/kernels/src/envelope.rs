@@ -257,6 +257,20 @@ mod tests {
     }
 
     #[test]
+    fn a_gain_is_no_distance_and_absent_bands_do_not_count() {
+        let with = |bands_db: [f32; 4]| SpectralEnvelope {
+            band_hz: vec![100.0, 200.0, 400.0, 800.0],
+            bands_db: bands_db.to_vec(),
+        };
+        let a = with([-10.0, -20.0, -30.0, -60.0]);
+        assert_eq!(a.distance_db(&with([-7.0, -17.0, -27.0, -60.0]), 0.0), 0.0);
+        // Differences 1, -1 and 0.
+        let distance = a.distance_db(&with([-11.0, -19.0, -30.0, -60.0]), 0.0);
+        assert!((distance - (2.0_f32 / 3.0).sqrt()).abs() <= 1e-6, "{distance}");
+        assert_eq!(a.distance_db(&with([0.0; 4]), 900.0), 0.0, "no band is left");
+    }
+
+    #[test]
     fn a_partial_is_found_in_its_band() {
         let envelope = envelope(&tone(1007.9, 1.0, |hz| if hz < 1100.0 { 0.0 } else { -200.0 }));
         let level = |hz: f32| {

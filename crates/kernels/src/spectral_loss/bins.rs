@@ -147,7 +147,8 @@ impl LaneSums {
             self.log_magnitude[i] += if safe_x == safe_y { 0.0 } else { log_ratio };
             let log_slope = log_weight * sign(safe_y, safe_x) * inverse;
             let slope = mul_add::<FMA>(magnitude_weight, sign(y, x), log_slope);
-            factors[i] = if y == 0.0 { 0.0 } else { slope * inverse };
+            // Finite for a bin of exactly 0 as well, whose gradient is 0 by the factor it stands for.
+            factors[i] = slope * inverse;
         }
         factors
     }

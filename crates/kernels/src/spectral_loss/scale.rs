@@ -198,6 +198,34 @@ mod tests {
     }
 
     #[test]
+    fn a_sound_has_no_distance_from_itself() {
+        // At every level: the path of ordinary bins and the one beyond.
+        for gain in [1.0, 1e-18] {
+            let audio: Vec<f32> = noise(200, 1).iter().map(|x| x * gain).collect();
+            let mut scale = SpectralScale::new(16, 200, &SpectralLossConfig::default());
+            let mut grad = vec![0.0; 200];
+            let terms = scale.evaluate(&audio, &audio, Some(&mut grad));
+            assert_eq!(terms, SpectralLossTerms::default(), "at {gain}");
+            assert_eq!(grad, vec![0.0; 200], "at {gain}");
+        }
+    }
+
+    #[test]
+    fn beside_silence_a_sound_is_drawn_to_the_magnitude_that_stands_for_zero() {
+        // The logarithm of an exact 0 is that of 1e-5: fainter audio gains by growing.
+        for (gain, grows) in [(1e-18, true), (1e-8, true), (1.0, false)] {
+            let audio: Vec<f32> = noise(200, 1).iter().map(|x| x * gain).collect();
+            let mut scale = SpectralScale::new(16, 200, &config(&[16], [0.0, 1.0]));
+            let mut grad = vec![0.0; 200];
+            scale.evaluate(&[0.0; 200], &audio, Some(&mut grad));
+            let by_gain: f32 = grad.iter().zip(&audio).map(|(g, x)| g * x).sum();
+            // Each bin adds its sign, and all agree.
+            let expected = if grows { -1.0 } else { 1.0 };
+            assert!((by_gain - expected).abs() <= 1e-5, "at {gain}: {by_gain}");
+        }
+    }
+
+    #[test]
     fn a_number_that_is_none_is_not_hidden() {
         let mut audio = noise(200, 1);
         audio[77] = f32::NAN;
