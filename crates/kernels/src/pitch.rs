@@ -53,7 +53,7 @@ pub struct PitchFrame {
     pub confidence: f32,
 }
 
-/// Tracks the pitch of a stream; see the [module](self).
+/// Tracks the pitch of a stream; the module says how.
 ///
 /// Push blocks of any size; the frames that come out do not depend on the split, bit for bit.
 /// Frame `i` is centred on sample `i * hop` (rounded to the internal rate's grid, at most 50 µs, if
