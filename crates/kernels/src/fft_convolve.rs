@@ -207,7 +207,11 @@ impl FftConvolve {
 
     /// Adds to `out` the samples of `product`, from sample `first`.
     fn accumulate_product(&mut self, first: usize, out: &mut [f32]) {
-        // Products of real signals' spectra: the imaginary parts at both ends are exactly 0.
+        // Products of real signals' spectra: the imaginary parts at both ends are exactly 0, unless
+        // the signals are not numbers, which is no reason to panic.
+        let last = self.product.len() - 1;
+        self.product[0].im = 0.0;
+        self.product[last].im = 0.0;
         self.to_samples
             .process_with_scratch(&mut self.product, &mut self.samples, &mut self.scratch)
             .expect("buffers were made for this plan");
@@ -415,5 +419,13 @@ mod tests {
     #[should_panic(expected = "11 values for 3 impulse responses of 5 samples")]
     fn a_wrong_length_names_both() {
         FftConvolve::new(10, 5, 0).forward(&[0.0; 30], &[0.0; 11], &mut [0.0; 30]);
+    }
+
+    #[test]
+    fn a_number_that_is_none_is_passed_on() {
+        let mut output = [0.0; 8];
+        let mut convolve = FftConvolve::new(4, 3, 0);
+        convolve.forward(&[0.0, f32::NAN, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0], &[1.0; 3], &mut output);
+        assert!(output[1].is_nan(), "{output:?}");
     }
 }
