@@ -103,6 +103,7 @@ mod tests {
             ("string", "string.tfrecord", false),
             ("*a*b", "aab", true),
             ("*a*b", "aba", false),
+            ("*ab", "aab", true),
             ("", "", true),
         ];
         for (pattern, name, expected) in cases {
