@@ -36,6 +36,9 @@ pub const QUALITIES: [&str; 10] = [
     "tempo-synced",
 ];
 
+/// Stands for a label that is not known, in NSynth's spelling, which has no way to leave one out.
+const UNKNOWN: i64 = -1;
+
 /// How the features of a record are spelt. Both are read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -81,10 +84,11 @@ impl Labels {
         let mut values = [None; 5];
         for (value, names) in values.iter_mut().zip(Self::NAMES) {
             let Some((name, feature)) = find(example, &names) else { continue };
-            // TensorFlow writes an absent optional value as an empty list.
+            // TensorFlow writes an absent optional value as an empty list, NSynth's spelling as -1.
             if !feature.is_empty() {
                 let one = feature.int64();
-                *value = Some(one.ok_or_else(|| wrong_kind(name, feature, "one int64"))?);
+                let one = one.ok_or_else(|| wrong_kind(name, feature, "one int64"))?;
+                *value = Some(one).filter(|&one| one != UNKNOWN);
             }
         }
         let [family, instrument, source, pitch, velocity] = values;
@@ -202,7 +206,7 @@ impl NoteRecord {
         builder.floats("f0/midi", &f0_midi);
         builder.bytes("id", self.id.as_bytes());
         for ([name, _], value) in Labels::NAMES.iter().zip(self.label_values()) {
-            builder.int64s(name, &[value.unwrap_or(-1)]);
+            builder.int64s(name, &[value.unwrap_or(UNKNOWN)]);
         }
         builder.floats("loudness/db", self.loudness_db.as_deref().unwrap_or_default());
         for (quality, &flag) in QUALITIES.iter().zip(&self.qualities) {
@@ -315,6 +319,17 @@ mod tests {
     fn what_is_absent_stays_absent() {
         let bare = NoteRecord { audio: vec![0.5], ..NoteRecord::default() };
         assert_eq!(NoteRecord::decode(&bare.encode(Keys::Ddsp)), Ok(bare));
+    }
+
+    #[test]
+    fn nsynth_tells_unknown_labels_from_the_first_ones() {
+        // 0 would be a bass.
+        let bare = NoteRecord { audio: vec![0.5], ..NoteRecord::default() };
+        let data = bare.encode(Keys::Nsynth);
+        let example = Example::parse(&data).expect("an Example");
+        assert_eq!(example.get("instrument/family").and_then(|f| f.int64()), Some(-1));
+        let labels = NoteRecord::decode(&data).expect("a note").labels;
+        assert_eq!(labels, Labels::default(), "read back as unknown");
     }
 
     #[test]

@@ -332,6 +332,13 @@ mod tests {
     }
 
     #[test]
+    fn every_note_is_a_performance_of_its_own() {
+        let notes = all_notes(&SynthOptions::default()).expect("notes");
+        let seeds: std::collections::BTreeSet<_> = notes.iter().map(|n| n.spec.seed).collect();
+        assert_eq!(seeds.len(), notes.len());
+    }
+
+    #[test]
     fn families_are_mixed_in_every_shard() {
         let options = SynthOptions { n_pitches: 10, n_shards: 3, ..few() };
         let shards = deal(all_notes(&options).expect("notes"), &options);

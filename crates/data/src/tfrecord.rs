@@ -290,7 +290,7 @@ mod tests {
         let mut reader = Reader::open(&path).expect("opens");
         let error = reader.next_record().expect_err("cut off").to_string();
         assert!(error.contains("ends after 488 of 1000 bytes"), "{error}");
-        assert!(reader.frame.capacity() < 1000, "nothing was allocated for the record");
+        assert!(reader.frame.capacity() < 400, "nothing was read or allocated for the record");
     }
 
     #[test]

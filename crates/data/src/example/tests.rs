@@ -100,6 +100,12 @@ fn faults_are_named_with_their_place() {
     assert!(error(&with_list(2, &[0x0a, 3, 0, 0, 0])).contains("packed floats are cut off"));
     assert!(error(&with_list(3, &[0x0a, 1, 0x80])).contains("packed number is cut off"));
     assert!(error(&with_list(1, &[0x08, 1])).contains("another type"));
+    // -1 is nine bytes of seven bits and a tenth of one; a tenth with more would not fit.
+    let tenth = |byte| with_list(3, &[&[0x0a, 10][..], &[0xff; 9], &[byte]].concat());
+    let minus_one = tenth(0x01);
+    let parsed = Example::parse(&minus_one).expect("an Example");
+    assert_eq!(parsed.get("a").and_then(|f| f.int64()), Some(-1));
+    assert!(error(&tenth(0x02)).contains("packed number is cut off or too long"));
     assert!(error(b"RIFF").contains("byte "), "text is no Example");
     let mut many = ExampleBuilder::default();
     for i in 0..=MAX_FEATURES {

@@ -104,6 +104,8 @@ fn another_rate_is_noticed() {
     assert_eq!(example.audio, vec![0.5; 2560]);
     let untold = NoteRecord { audio: vec![0.1; 7680], ..note(8, 1, 57) };
     assert!(error(untold).contains("f0 has 40 frames where audio has 120"), "told by the lengths");
+    let long = NoteRecord { f0_hz: Some(vec![220.0; 80]), ..note(8, 1, 57) };
+    assert!(error(long).contains("f0 has 80 frames where audio has 40"), "too many frames");
     let slow = NoteRecord { frame_rate: Some(100), ..note(8, 1, 57) };
     assert!(error(slow).contains("its f0 has 100 frames/s"), "another frame rate");
 }

@@ -53,6 +53,27 @@ fn recordings_become_examples_with_their_features() {
 }
 
 #[test]
+fn features_are_those_of_their_window() {
+    let input = folder(&[220.0], 16_000);
+    let path = input.path().join("220.wav");
+    let mut audio = read_audio(&path, 16_000).expect("written").samples;
+    for sample in &mut audio[8000..] {
+        *sample *= 0.1;
+    }
+    write_wav(&path, &audio, 16_000, WavFormat::Float32).expect("writable");
+    let (_, out) = run(input.path(), &options(), 1).expect("prepared");
+    let index = ExampleIndex::open(&[out.path()], F0Source::Record).expect("intact");
+    let loudness_db = |i: usize| {
+        let record = index.read_record(i).expect("a record");
+        (record.loudness_db.expect("written")[60], record.id)
+    };
+    let ((first, _), (last, id)) = (loudness_db(0), loudness_db(2));
+    assert_eq!(id, "220@0.500");
+    // A tenth of the amplitude: 20 dB less, to the precision of single-precision spectra.
+    assert!((first - last - 20.0).abs() < 0.01, "{first} dB, then {last} dB");
+}
+
+#[test]
 fn no_recording_is_on_both_sides() {
     let input = folder(&[220.0, 330.0, 440.0], 16_000);
     let (report, out) = run(input.path(), &options(), 2).expect("prepared");
