@@ -22,7 +22,6 @@ impl Console {
         Self { progress: Progress::new(), is_json: false }
     }
 
-    #[expect(dead_code, reason = "for the commands that come next")]
     /// Keeps stdout for JSON if `json`.
     pub fn set_json(&mut self, json: bool) {
         self.is_json = json;

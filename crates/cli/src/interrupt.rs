@@ -21,7 +21,6 @@ pub fn install() {
     });
 }
 
-#[expect(dead_code, reason = "for the commands that come next")]
 /// The flag that work has to look at from now on; the first Ctrl-C sets it, the second exits.
 pub fn gentle() -> &'static AtomicBool {
     IS_GENTLE.store(true, Ordering::SeqCst);

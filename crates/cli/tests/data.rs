@@ -14,15 +14,15 @@ fn notes_are_made_sorted_and_inspected_and_none_is_lost() {
     let sorted = folder.path().join("sorted");
     let sort = || ddsp(["data", "sort"]).arg(&data).arg("--out").arg(&sorted).assert().success();
     let text = stdout_of(&sort());
-    assert!(text.contains("6 string") && text.contains("6 keyboard"), "{text}");
-    assert!(text.contains("12 records in, 12 out"), "{text}");
+    assert!(text.contains("8 string") && text.contains("8 keyboard"), "{text}");
+    assert!(text.contains("16 records in, 16 out"), "{text}");
     assert!(stdout_of(&sort()).contains("sorted earlier and unchanged"), "run twice works twice");
 
     let strings = sorted.join("string*");
     let json = ddsp(["data", "inspect", "--json"]).arg(&strings).assert().success();
     let json: Value = serde_json::from_str(&stdout_of(&json)).expect("JSON on stdout");
-    assert_eq!(json["records"], 6);
-    assert_eq!(json["features"]["instrument/family"]["counts"]["string"], 6);
+    assert_eq!(json["records"], 8);
+    assert_eq!(json["features"]["instrument/family"]["counts"]["string"], 8);
     let text = stdout_of(&ddsp(["data", "inspect"]).arg(&strings).assert().success());
     assert!(text.contains("f0/hz") && text.contains("float"), "{text}");
 }

@@ -164,13 +164,21 @@ impl OutputFolder {
     }
 
     /// Writes the report of the work to [`MANIFEST`] and finishes.
-    pub(crate) fn finish_with(&mut self, report: &impl Serialize) -> Result<()> {
+    ///
+    /// # Errors
+    ///
+    /// As [`finish`](Self::finish).
+    pub fn finish_with(&mut self, report: &impl Serialize) -> Result<()> {
         write_json(&self.path.join(MANIFEST), report)?;
         self.finish()
     }
 
     /// The report of a finished folder whose files are unchanged.
-    pub(crate) fn verified_report<T: serde::de::DeserializeOwned>(&self) -> Result<T> {
+    ///
+    /// # Errors
+    ///
+    /// As [`verify`](Self::verify), and if the report is not one.
+    pub fn verified_report<T: serde::de::DeserializeOwned>(&self) -> Result<T> {
         self.verify()?;
         let path = self.path.join(MANIFEST);
         let text = fs::read(&path).map_err(Error::io("read", &path))?;
@@ -196,7 +204,11 @@ impl OutputFolder {
     }
 
     /// Removes what an interrupted run left; for work that is quicker redone than continued.
-    pub(crate) fn clear(&self) -> Result<()> {
+    ///
+    /// # Errors
+    ///
+    /// If something cannot be removed.
+    pub fn clear(&self) -> Result<()> {
         remove_content(&self.path)
     }
 

@@ -11,6 +11,28 @@ pub enum Error {
     /// Configurations or model files.
     #[error(transparent)]
     Model(#[from] ddsp_model::Error),
+    /// Training or evaluation.
+    #[error(transparent)]
+    Train(#[from] ddsp_train::Error),
+    /// A run folder whose training was interrupted, with the model it left.
+    #[error(
+        "output folder {}: its training was interrupted; the best model is model.safetensors there; \
+         name a new folder, or start over with --force",
+        path.display()
+    )]
+    Unfinished {
+        /// The run folder.
+        path: PathBuf,
+    },
+    /// The user stopped the training that further work needs.
+    #[error(
+        "stopped while training: the best model so far is {}; run again to train anew",
+        model.display()
+    )]
+    Stopped {
+        /// The model file.
+        model: PathBuf,
+    },
     /// A sound to transfer that has no pitch.
     #[error(
         "{}: no note found: the sound must have one pitch at a time and be louder than -60 dB",
@@ -53,12 +75,6 @@ pub enum Error {
         line: usize,
         /// What is wrong with it.
         reason: String,
-    },
-    /// The user interrupted the work.
-    #[error("interrupted: {kept}")]
-    Interrupted {
-        /// What is kept, and how to go on.
-        kept: String,
     },
 }
 

@@ -8,9 +8,11 @@
 mod analyze;
 mod axis;
 mod check;
+mod demo;
 mod error;
 mod event;
 mod figure;
+mod learn;
 mod picture;
 mod report;
 mod sheet;
@@ -21,9 +23,14 @@ mod wav;
 pub use analyze::{Analysis, AnalysisSummary, analyze, frame_grid};
 pub use axis::{Axis, Scale};
 pub use check::{Check, Limit};
+pub use demo::{DemoOptions, DemoReport, PlayedSound, demo};
 pub use error::{Error, Result};
 pub use event::{Conductor, Event};
 pub use figure::{Curve, Figure, Image, Level, Role, data_url};
+pub use learn::{
+    BaselineLosses, LearnOptions, LearnReport, MODEL_FILE, Split, learn, learning_section,
+    loss_curves, split,
+};
 pub use picture::Grid;
 pub use report::{
     Baseline, Block, FeatureCurves, LossPoint, Report, Section, Sound, number, training_section,

@@ -5,7 +5,7 @@ mod measures;
 use std::path::Path;
 
 use ddsp_data::{ExtractedFeatures, extract_features, read_audio};
-use ddsp_kernels::{FrameGrid, note_frames};
+use ddsp_kernels::{FrameGrid, SpectralEnvelope, note_frames};
 use ddsp_model::{
     AdjustedFeatures, Features, MeasuredFeatures, Model, Rendering, TransferOptions,
     adjust_features,
@@ -100,7 +100,15 @@ pub fn transfer(
 
 impl Transfer {
     /// The panel of a report, with the measures as facts and `more` after them.
-    pub fn section(&self, title: &str, lede: &str, more: Vec<(String, String)>) -> Section {
+    ///
+    /// `reference` is what the output's average spectrum should be like, with a name.
+    pub fn section(
+        &self,
+        title: &str,
+        lede: &str,
+        more: Vec<(String, String)>,
+        reference: Option<(&str, &SpectralEnvelope)>,
+    ) -> Section {
         let mut facts: Vec<(String, String)> = self
             .measures
             .named()
@@ -110,7 +118,8 @@ impl Transfer {
         facts.extend(more);
         let input_voiced = measures::voiced(&self.input_features);
         let output_voiced = measures::voiced(&self.output_features);
-        self.sound(&input_voiced, &output_voiced).section(title, lede, facts)
+        let sound = Sound { reference, ..self.sound(&input_voiced, &output_voiced) };
+        sound.section(title, lede, facts)
     }
 
     /// Everything there is to show.
@@ -132,6 +141,7 @@ impl Transfer {
             amplitudes: &controls.amplitudes,
             harmonic_distribution: &controls.harmonic_distribution,
             magnitudes: &controls.magnitudes,
+            reference: None,
         }
     }
 

@@ -114,7 +114,7 @@ impl Transfer {
             "Only f0 and loudness of the input drive the model; shaded: frames with a pitch.";
         Report {
             title,
-            sections: vec![transfer.section("Input and output", lede, Vec::new())],
+            sections: vec![transfer.section("Input and output", lede, Vec::new(), None)],
             ..Report::default()
         }
     }

@@ -24,11 +24,11 @@ pub fn stderr_of(assert: &Assert) -> String {
     String::from_utf8_lossy(&assert.get_output().stderr).into_owned()
 }
 
-/// Six notes each of strings and keyboards.
+/// Eight notes each of strings and keyboards.
 pub fn tiny_data(folder: &Path) -> PathBuf {
     let data = folder.join("data");
     ddsp(["data", "synth", "--family", "string", "--family", "keyboard"])
-        .args(["--instruments", "2", "--pitches", "3", "--velocities", "80", "--shards", "2"])
+        .args(["--instruments", "2", "--pitches", "4", "--velocities", "80", "--shards", "2"])
         .arg("--out")
         .arg(&data)
         .assert()
@@ -47,4 +47,38 @@ pub fn sine_wav(hz: f64, secs: f64) -> Vec<u8> {
         })
         .collect();
     ddsp_studio::wav_bytes(&samples, 16_000)
+}
+
+/// Settings of a model that trains in a second and knows nothing after it.
+pub const TINY: [&str; 16] = [
+    "--set",
+    "decoder.gru_units=16",
+    "--set",
+    "decoder.fc_units=16",
+    "--set",
+    "harmonic.n_harmonics=10",
+    "--set",
+    "noise.n_bands=9",
+    "--set",
+    "train.example_secs=1.0",
+    "--set",
+    "train.batch=2",
+    "--set",
+    "train.steps=6",
+    "--set",
+    "train.evaluate_every=3",
+];
+
+/// A model of the tiny data's strings, trained for a moment.
+pub fn tiny_training(folder: &Path) -> PathBuf {
+    let (data, run) = (tiny_data(folder), folder.join("run"));
+    ddsp(["train", "--family", "string", "--hold-out-pitches", "1"])
+        .args(TINY)
+        .arg("--data")
+        .arg(&data)
+        .arg("--out")
+        .arg(&run)
+        .assert()
+        .success();
+    run.join("model.safetensors")
 }

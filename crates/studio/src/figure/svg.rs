@@ -46,10 +46,12 @@ impl Figure {
 
     /// The figure as an `<svg>` element for an HTML page with `figure.css`.
     pub fn svg(&self) -> Markup {
+        // A figure over time knows where it ends, so that a playing sound can show its place.
+        let end = (self.x.unit == "s").then_some(self.x.max);
         let view = format!("0 0 {} {}", px(WIDTH), px(self.full_height()));
         html! {
             svg class="figure" viewBox=(view) role="img" aria-label=(self.title)
-                data-left=(px(LEFT)) data-right=(px(WIDTH - RIGHT)) data-end=(self.x.max) {
+                data-left=(px(LEFT)) data-right=(px(WIDTH - RIGHT)) data-end=[end] {
                 (self.content())
             }
         }

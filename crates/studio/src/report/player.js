@@ -4,7 +4,7 @@
 for (const section of document.querySelectorAll("section")) {
   const players = [...section.querySelectorAll("audio")];
   if (!players.length) continue;
-  const figures = [...section.querySelectorAll("svg.figure")];
+  const figures = [...section.querySelectorAll("svg.figure[data-end]")];
   let current = players[0];
   const draw = () => {
     for (const svg of figures) {

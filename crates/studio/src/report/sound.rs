@@ -1,9 +1,9 @@
 //! The panel of one sound: what went in, what came out, and what the model did in between.
 
-use ddsp_kernels::FrameGrid;
+use ddsp_kernels::{AverageSpectrum, FrameGrid, SpectralEnvelope};
 
 use super::{Block, Section};
-use crate::axis::Axis;
+use crate::axis::{Axis, extent};
 use crate::figure::{Figure, Image, Role};
 use crate::picture::Grid;
 use crate::spectrogram::{MIN_HZ, spectrogram_db};
@@ -51,6 +51,8 @@ pub struct Sound<'a> {
     pub harmonic_distribution: &'a [f32],
     /// Noise filter, `[n_frames, n_bands]`.
     pub magnitudes: &'a [f32],
+    /// What the output's average spectrum should be like, with a name.
+    pub reference: Option<(&'a str, &'a SpectralEnvelope)>,
 }
 
 impl Sound<'_> {
@@ -64,7 +66,8 @@ impl Sound<'_> {
         let maps = [self.f0(), self.loudness(), self.amplitudes()]
             .into_iter()
             .chain(self.harmonic_map())
-            .chain(self.noise_map());
+            .chain(self.noise_map())
+            .chain([self.average_spectra()]);
         section.blocks.push(Block::Figures(maps.map(|figure| (figure, None)).collect()));
         section
     }
@@ -97,7 +100,7 @@ impl Sound<'_> {
         let voiced = |f: FeatureCurves| pitch_points(self.grid, f.f0_hz, f.voiced);
         let [request, input, output] = curves.map(voiced);
         let all = input.iter().chain(&output).chain(&request).map(|p| p.1);
-        let (min, max) = crate::axis::extent(all);
+        let (min, max) = extent(all);
         let figure = Figure::new("f0", self.time(), Axis::log("Hz", min / 1.15, max * 1.15));
         let moved = self.request.f0_hz != self.input_features.f0_hz;
         let figure = figure.curve("input", Role::Input, input);
@@ -118,13 +121,38 @@ impl Sound<'_> {
 
     fn amplitudes(&self) -> Figure {
         let points = points(self.grid, self.amplitudes);
-        let axis =
-            Axis::linear("linear", 0.0, 1.05 * crate::axis::extent(points.iter().map(|p| p.1)).1);
+        let axis = Axis::linear("linear", 0.0, 1.05 * extent(points.iter().map(|p| p.1)).1);
         Figure::new("Amplitude of the harmonics", self.time(), axis).curve(
             "",
             Role::Harmonic,
             points,
         )
+    }
+
+    fn average_spectra(&self) -> Figure {
+        let envelope = |audio: &[f32]| {
+            let mut average = AverageSpectrum::new(self.grid.sample_rate);
+            average.add(audio);
+            average.envelope()
+        };
+        let (input, output) = (envelope(self.input), envelope(self.output));
+        let curves = [
+            (self.reference.map_or("", |r| r.0), Role::Reference, self.reference.map(|r| r.1)),
+            ("input", Role::Input, input.as_ref()),
+            ("output", Role::Output, output.as_ref()),
+        ];
+        let curves: Vec<_> = curves
+            .into_iter()
+            .filter_map(|(name, role, envelope)| Some((name, role, envelope_points(envelope?))))
+            .collect();
+        let all = || curves.iter().flat_map(|(.., points)| points);
+        let (min_hz, max_hz) = extent(all().map(|p| p.0));
+        let (_, max_db) = extent(all().map(|p| p.1));
+        let y = Axis::linear("dB", max_db - f64::from(HEAT_MAP_RANGE_DB), max_db + 3.0);
+        let figure = Figure::new("Average spectrum", Axis::log("Hz", min_hz, max_hz), y);
+        curves
+            .into_iter()
+            .fold(figure, |figure, (name, role, points)| figure.curve(name, role, points))
     }
 
     fn harmonic_map(&self) -> Option<Figure> {
@@ -159,6 +187,11 @@ pub fn spectrogram_figure(
     });
     figure.height = 210;
     figure
+}
+
+fn envelope_points(envelope: &SpectralEnvelope) -> Vec<(f64, f64)> {
+    let bands = envelope.band_hz.iter().zip(&envelope.bands_db);
+    bands.map(|(hz, db)| (f64::from(*hz), f64::from(*db))).collect()
 }
 
 /// Points of a value at every frame.
@@ -209,7 +242,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_panel_shows_four_spectrograms_with_sound_and_five_figures() {
+    fn a_panel_shows_four_spectrograms_with_sound_and_six_figures() {
         let grid = FrameGrid { sample_rate: 16_000, hop: 64 };
         let (audio, frames, voiced) = (vec![0.1; 640], vec![220.0; 10], vec![false; 10]);
         let features = FeatureCurves { f0_hz: &frames, voiced: &voiced, loudness_db: &frames };
@@ -225,13 +258,14 @@ mod tests {
             amplitudes: &[0.0; 10],
             harmonic_distribution: &[0.5; 20],
             magnitudes: &[0.0; 30],
+            reference: None,
         };
         let section = sound.section("Silence", "", Vec::new());
         let [Block::Figures(spectrograms), Block::Figures(curves)] = &section.blocks[..] else {
             panic!("two blocks of figures")
         };
         assert!(spectrograms.len() == 4 && spectrograms.iter().all(|(_, wav)| wav.is_some()));
-        assert_eq!(curves.len(), 5);
+        assert_eq!(curves.len(), 6);
         for (figure, _) in spectrograms.iter().chain(curves) {
             assert!(!figure.svg().into_string().contains("NaN"), "{} has no extent", figure.title);
         }

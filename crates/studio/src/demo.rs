@@ -1,0 +1,370 @@
+//! The whole way once, on built-in instruments: notes, sorting, learning, playing, checking, a
+//! report.
+
+mod checks;
+mod phrase;
+mod story;
+mod timbre;
+
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+use ddsp_data::{
+    F0Source, FAMILIES, Filter, HoldOut, OutputFolder, SortOptions, SortReport, SynthOptions,
+    SynthReport, WavFormat, find_record_files, sort, synthesize, write_json, write_wav,
+};
+use ddsp_kernels::note_frames;
+use ddsp_model::{Config, LoudnessMatch, Model, Octave, TransferOptions};
+use serde::Serialize;
+use serde_json::json;
+
+use crate::analyze::{Analysis, analyze};
+use crate::check::Check;
+use crate::error::{Error, Result};
+use crate::event::Conductor;
+use crate::learn::{LearnOptions, LearnReport, MODEL_FILE, Split, learn, split, write_text};
+use crate::report::number;
+use crate::transfer::{Transfer, TransferMeasures, transfer, transfer_file};
+use timbre::Timbre;
+
+/// The family that is learned.
+const LEARNED: &str = "string";
+
+/// Name of the sound that is played by an instrument which it is not.
+const PHRASE: &str = "Keyboard phrase";
+
+/// Name of the user's own sound.
+const USERS: &str = "Your sound";
+
+/// What the demo makes, and how long it may learn.
+#[derive(Clone, Debug)]
+pub struct DemoOptions {
+    /// Folder for everything.
+    pub out: PathBuf,
+    /// A recording of the user's to play with the model, too.
+    pub input: Option<PathBuf>,
+    /// Whether an earlier demo's folder is started over.
+    pub force: bool,
+    /// The notes.
+    pub synth: SynthOptions,
+    /// Whole instruments and whole pitches of the learned family to keep from training.
+    pub n_held_out: [usize; 2],
+    /// The model and the schedule.
+    pub config: Config,
+    /// Ends training after so many seconds.
+    pub training_secs: f64,
+}
+
+impl DemoOptions {
+    /// What fits into five minutes on two cores.
+    ///
+    /// # Errors
+    ///
+    /// If the built-in preset is not valid.
+    pub fn new(out: PathBuf) -> Result<Self> {
+        let mut config = Config::preset("seed-harmonic")?;
+        // At the preset's 1e-3 the first steps over notes of many pitches silence the harmonics for
+        // good, and noise takes their place; a third of it does not.
+        config.set("train.learning_rate=3e-4")?;
+        config.set("train.batch=2")?;
+        // Time, not steps, ends the training.
+        config.set("train.steps=4000")?;
+        config.set("train.evaluate_every=50")?;
+        Ok(Self {
+            out,
+            input: None,
+            force: false,
+            synth: SynthOptions::default(),
+            n_held_out: [1, 2],
+            config,
+            training_secs: 150.0,
+        })
+    }
+}
+
+/// A sound that the model played.
+#[derive(Clone, Debug, Serialize)]
+pub struct PlayedSound {
+    /// What it is.
+    pub name: String,
+    /// The sound that went in.
+    pub input: PathBuf,
+    /// The sound that came out.
+    pub output: PathBuf,
+    /// What was measured.
+    pub measures: TransferMeasures,
+    /// Distance of the output's average spectral envelope from the held-out notes', dB.
+    pub distance_to_held_out_db: f64,
+    /// Distance of the output's average spectral envelope from the input's, dB.
+    pub distance_to_input_db: f64,
+}
+
+/// All sounds that were played, and what they should be like.
+struct Played {
+    sounds: Vec<(PlayedSound, Transfer)>,
+    timbre: Timbre,
+}
+
+/// Everything the demo found: `summary.json`.
+#[derive(Clone, Debug, Serialize)]
+pub struct DemoReport {
+    /// The notes made.
+    pub notes: SynthReport,
+    /// How they were sorted.
+    pub sorting: SortReport,
+    /// How the learning went.
+    pub learning: LearnReport,
+    /// What was played.
+    pub sounds: Vec<PlayedSound>,
+    /// What was checked.
+    pub checks: Vec<Check>,
+    /// Seconds for everything; work that an earlier demo had done takes none.
+    pub seconds: f64,
+    /// The page to look at and listen to.
+    pub report: PathBuf,
+}
+
+impl DemoReport {
+    /// Checks that are not met.
+    pub fn failed(&self) -> impl Iterator<Item = &Check> {
+        self.checks.iter().filter(|check| !check.met())
+    }
+}
+
+/// Runs the demo.
+///
+/// # Errors
+///
+/// If anything cannot be read, written or learned, or the user stops the training. Checks that are
+/// not met are no error here: see [`DemoReport::failed`].
+pub fn demo(options: &DemoOptions, conductor: &mut Conductor<'_>) -> Result<DemoReport> {
+    let begin = Instant::now();
+    let named = json!({
+        "synth": options.synth,
+        "n_held_out": options.n_held_out,
+        "config": options.config,
+        "training_secs": options.training_secs,
+    });
+    let (mut folder, _) = OutputFolder::open(&options.out, "demo", &named, options.force)?;
+    check_input(options)?;
+    let (notes, sorting) = make_and_sort(options, conductor)?;
+    let learn_options = learn_options(options);
+    let learning = learn_or_restart(&learn_options, conductor)?;
+    let split = split(&learn_options)?;
+    let played = play(options, &split, conductor)?;
+
+    let mut checks = vec![checks::sorting(&sorting)];
+    checks.extend(checks::learning(&learning));
+    checks.extend(played.sounds.iter().flat_map(|(sound, _)| checks::sound(sound)));
+    let mut report = DemoReport {
+        notes,
+        sorting,
+        learning,
+        sounds: played.sounds.iter().map(|(sound, _)| sound.clone()).collect(),
+        checks,
+        seconds: begin.elapsed().as_secs_f64(),
+        report: options.out.join("report.html"),
+    };
+    conductor.stage("writing the report");
+    let page = story::page(options, &report, &played)?;
+    write_text(&report.report, &page.html())?;
+    write_text(&options.out.join("picture.svg"), &played.sounds[0].1.picture())?;
+    report.seconds = begin.elapsed().as_secs_f64();
+    write_json(&options.out.join("summary.json"), &report)?;
+    folder.finish()?;
+    Ok(report)
+}
+
+/// Refuses a recording that could not be played in the end, before the work begins.
+fn check_input(options: &DemoOptions) -> Result<()> {
+    let Some(path) = &options.input else { return Ok(()) };
+    let Analysis { features, .. } = analyze(path, options.config.grid())?;
+    let mut notes = note_frames(&features.f0_confidence, &features.loudness_db);
+    if notes.any(|is_note| is_note) { Ok(()) } else { Err(Error::NoNote { path: path.clone() }) }
+}
+
+/// The notes of all families, and the same sorted into one file a family.
+fn make_and_sort(
+    options: &DemoOptions,
+    conductor: &mut Conductor<'_>,
+) -> Result<(SynthReport, SortReport)> {
+    let (data, sorted) = (options.out.join("data"), options.out.join("sorted"));
+    conductor.stage("making notes on built-in instruments");
+    let n_threads = conductor.n_threads;
+    let notes = synthesize(&options.synth, &data, n_threads, &mut conductor.counter("notes"))?;
+    let n_families = notes.families.len();
+    conductor.result(format!("made {} notes of {n_families} families", notes.notes));
+
+    conductor.stage("sorting them by family");
+    let files = find_record_files(&[data])?;
+    let sort_options = SortOptions { force: options.synth.force, ..SortOptions::default() };
+    let sorting = sort(&files, &sorted, &sort_options, &mut conductor.counter("bytes"))?;
+    let classes: Vec<String> =
+        sorting.classes.iter().map(|class| format!("{} {}", class.name, class.records)).collect();
+    conductor.result(format!(
+        "sorted {} records in, {} out: {}",
+        sorting.records,
+        n_sorted(&sorting),
+        classes.join(", ")
+    ));
+    Ok((notes, sorting))
+}
+
+fn n_sorted(sorting: &SortReport) -> u64 {
+    sorting.classes.iter().map(|class| class.records).sum()
+}
+
+/// Learning the family from its sorted file.
+fn learn_options(options: &DemoOptions) -> LearnOptions {
+    let family = FAMILIES.iter().position(|name| *name == LEARNED).expect("a family of NSynth's");
+    let [n_instruments, n_pitches] = options.n_held_out;
+    LearnOptions {
+        data: vec![options.out.join("sorted").join(format!("{LEARNED}.tfrecord*"))],
+        f0: F0Source::Record,
+        filter: Filter {
+            families: vec![i64::try_from(family).expect("eleven families")],
+            ..Filter::default()
+        },
+        hold_out: Some(HoldOut::Labels { n_instruments, n_pitches, seed: options.synth.seed }),
+        config: options.config.clone(),
+        time_budget_secs: Some(options.training_secs),
+        provenance: format!("built-in {LEARNED} instruments of ddsp"),
+        licence: "MIT OR Apache-2.0".to_owned(),
+        out: options.out.join(format!("{LEARNED}s")),
+        force: false,
+    }
+}
+
+/// Learns, over again where an earlier demo was interrupted at it.
+fn learn_or_restart(options: &LearnOptions, conductor: &mut Conductor<'_>) -> Result<LearnReport> {
+    let learning = match learn(options, conductor) {
+        Err(Error::Unfinished { .. }) => {
+            learn(&LearnOptions { force: true, ..options.clone() }, conductor)?
+        }
+        other => other?,
+    };
+    if learning.is_stopped() {
+        let model = options.out.join(MODEL_FILE);
+        return Err(Error::Stopped { model });
+    }
+    if learning.already_done {
+        conductor.result(format!("learned earlier, in {} s", number(learning.seconds)));
+    } else {
+        let (steps, seconds) = (learning.steps, number(learning.seconds));
+        conductor.result(format!("learned {steps} steps in {seconds} s"));
+    }
+    if let (Some(baselines), Some(held_out)) = (learning.baselines, learning.held_out_loss) {
+        let [trained, untrained, silence, mean] =
+            [held_out, baselines.untrained, baselines.silence, baselines.mean_spectrum].map(|l| {
+                format!(
+                    "{} ({} + {})",
+                    number(l.total),
+                    number(l.magnitude),
+                    number(l.log_magnitude)
+                )
+            });
+        conductor.result(format!(
+            "held-out loss (magnitude + log magnitude): trained {trained}; silence {silence}, \
+             untrained {untrained}, mean spectrum {mean}"
+        ));
+    }
+    Ok(learning)
+}
+
+/// Plays everything with the model as it stands in its file.
+fn play(options: &DemoOptions, split: &Split, conductor: &mut Conductor<'_>) -> Result<Played> {
+    conductor.stage("playing");
+    let model_path = learn_options(options).out.join(MODEL_FILE);
+    let model = Model::load(&model_path)?;
+    let grid = model.config.grid();
+    let held_out = split.held_out.as_ref().expect("the demo holds out");
+    let timbre = Timbre::of(held_out, grid)?;
+    let note = held_out.read(held_out.len() / 2, grid)?;
+
+    let player = Player { options, model: &model, model_path: &model_path, timbre: &timbre };
+    let phrase = phrase::keyboard_phrase(grid);
+    // The string note needs no adjustment: it is of the kind that was learned.
+    let as_it_is =
+        TransferOptions { octave: Octave::Fixed(0), loudness: LoudnessMatch::Off, quiet_db: 0.0 };
+    let adjusted = TransferOptions::default();
+    let mut sounds = vec![
+        player.play_audio(PHRASE, "keyboard", phrase, &adjusted)?,
+        player.play_audio("Held-out string note", "string", note.audio, &as_it_is)?,
+    ];
+    if let Some(path) = &options.input {
+        let transfer = transfer_file(path, &model, &model_path, &adjusted)?;
+        sounds.push(player.finish(USERS, "input", transfer)?);
+    }
+    for (sound, _) in &sounds {
+        conductor.result(sound.line());
+    }
+    Ok(Played { sounds, timbre })
+}
+
+/// What playing a sound takes.
+struct Player<'a> {
+    options: &'a DemoOptions,
+    model: &'a Model,
+    model_path: &'a Path,
+    timbre: &'a Timbre,
+}
+
+impl Player<'_> {
+    fn play_audio(
+        &self,
+        name: &str,
+        file: &str,
+        audio: Vec<f32>,
+        options: &TransferOptions,
+    ) -> Result<(PlayedSound, Transfer)> {
+        let path = self.options.out.join(format!("{file}.wav"));
+        let transfer = transfer(audio, &path, self.model, self.model_path, options)?;
+        self.finish(name, file, transfer)
+    }
+
+    /// Writes both sounds and measures the timbre.
+    fn finish(
+        &self,
+        name: &str,
+        file: &str,
+        transfer: Transfer,
+    ) -> Result<(PlayedSound, Transfer)> {
+        let out = &self.options.out;
+        let (input, output) =
+            (out.join(format!("{file}.wav")), out.join(format!("{file}-as-{LEARNED}s.wav")));
+        let rate = transfer.grid.sample_rate;
+        write_wav(&input, &transfer.input, rate, WavFormat::Int16)?;
+        write_wav(&output, &transfer.rendering.audio, rate, WavFormat::Float32)?;
+        let (to_held_out, to_input) = self.timbre.distances_db(&transfer);
+        let sound = PlayedSound {
+            name: name.to_owned(),
+            input,
+            output,
+            measures: transfer.measures,
+            distance_to_held_out_db: to_held_out,
+            distance_to_input_db: to_input,
+        };
+        Ok((sound, transfer))
+    }
+}
+
+impl PlayedSound {
+    fn line(&self) -> String {
+        let TransferMeasures {
+            voiced_kept_percent, median_f0_error_cents, loudness_error_db, ..
+        } = self.measures;
+        let [kept, cents, db, strings, input] = [
+            voiced_kept_percent,
+            median_f0_error_cents,
+            loudness_error_db,
+            self.distance_to_held_out_db,
+            self.distance_to_input_db,
+        ]
+        .map(number);
+        format!(
+            "{}: {kept} % of voiced frames stay voiced, f0 error {cents} cents, loudness error \
+             {db} dB, envelope {strings} dB from held-out {LEARNED}s, {input} dB from the input",
+            self.name
+        )
+    }
+}
