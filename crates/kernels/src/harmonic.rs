@@ -9,7 +9,9 @@
     reason = "phases wrap on purpose; weights and sums in f64 are rounded to f32 at the end"
 )]
 
+mod controls;
 mod normalize;
+mod phase;
 mod tile;
 
 use std::f64::consts::TAU;
@@ -19,6 +21,8 @@ pub use normalize::{normalize_harmonics, normalize_harmonics_backward};
 use crate::FrameGrid;
 use crate::simd::Simd;
 use crate::upsample::{linear_weight, window_weight};
+use controls::{Controls, check_gradients, finish_frame};
+use phase::{Glide, Phase};
 use tile::{BackwardHop, ForwardTile, FrequencyBackwardTile, HopSamples, LANES, TILE};
 
 /// How harmonic amplitudes go from one frame to the next. The fundamental always goes linearly.
@@ -91,14 +95,6 @@ pub struct HarmonicGradients<'a> {
     pub amplitudes: &'a mut [f32],
     /// With respect to `harmonic_distribution`, `[n_frames, n_harmonics]`.
     pub harmonic_distribution: &'a mut [f32],
-}
-
-/// The inputs of one example, checked.
-#[derive(Clone, Copy)]
-struct Controls<'a> {
-    f0_hz: &'a [f32],
-    amplitudes: &'a [f32],
-    harmonic_distribution: &'a [f32],
 }
 
 impl Harmonic {
@@ -215,7 +211,6 @@ impl Harmonic {
         self.check(controls, grad_audio.len());
         check_gradients(controls, &grads);
         let n_hops = grad_audio.len() / self.grid.hop;
-        let last = f0_hz.len().saturating_sub(1);
         let mut phase = Phase::from_turns(initial_phase);
         for i in 0..n_hops {
             phase = self.glide(f0_hz, i).after_hop(phase, self.grid.hop);
@@ -227,35 +222,41 @@ impl Harmonic {
             let glide = self.glide(f0_hz, i);
             phase = glide.before_hop(phase, self.grid.hop);
             self.prepare_frame(controls, i, phase, glide);
-            self.scratch.grad_amplitudes.fill(0.0);
             let grad_audio = &grad_audio[i * self.grid.hop..][..self.grid.hop];
             self.backward_amplitudes(grad_audio, glide);
             if let Some(grad_f0_hz) = grads.f0_hz.as_deref_mut() {
                 self.backward_phases(grad_audio, glide);
                 later_phases += self.backward_f0(i, later_phases, grad_f0_hz);
             }
-            let scratch = &mut self.scratch;
-            if i == last {
-                // The last frame is held: it is its own next.
-                let next = &scratch.grad_next_amplitudes;
-                for (grad, next) in scratch.grad_amplitudes.iter_mut().zip(next) {
-                    *grad += next;
-                }
-            } else {
-                finish_frame(controls, i + 1, &scratch.grad_next_amplitudes, &mut grads);
-            }
-            std::mem::swap(&mut scratch.grad_amplitudes, &mut scratch.grad_next_amplitudes);
+            self.finish_next(controls, i, &mut grads);
         }
         if n_hops > 0 {
             finish_frame(controls, 0, &self.scratch.grad_next_amplitudes, &mut grads);
         }
     }
 
-    /// Adds the amplitude gradients of one hop to `scratch.grad_amplitudes` and
-    /// `scratch.grad_next_amplitudes`.
+    /// After hop `i`: hands out the gradient of the next frame, which is now complete, and makes
+    /// that of frame `i` the next one of the hop before.
+    fn finish_next(&mut self, controls: Controls<'_>, i: usize, grads: &mut HarmonicGradients<'_>) {
+        let scratch = &mut self.scratch;
+        if i + 1 == controls.f0_hz.len() {
+            // The last frame is held: it is its own next.
+            let next = &scratch.grad_next_amplitudes;
+            for (grad, next) in scratch.grad_amplitudes.iter_mut().zip(next) {
+                *grad += next;
+            }
+        } else {
+            finish_frame(controls, i + 1, &scratch.grad_next_amplitudes, grads);
+        }
+        std::mem::swap(&mut scratch.grad_amplitudes, &mut scratch.grad_next_amplitudes);
+    }
+
+    /// Writes the amplitude gradients of one hop to `scratch.grad_amplitudes`, and adds those of the
+    /// next frame to `scratch.grad_next_amplitudes`.
     fn backward_amplitudes(&mut self, grad_audio: &[f32], glide: Glide) {
         let audible = self.audible(glide);
         let scratch = &mut self.scratch;
+        scratch.grad_amplitudes.fill(0.0);
         for (j, grad) in grad_audio.iter().enumerate() {
             scratch.grad_next[j] = self.next_weights[j] * grad;
             scratch.grad_here[j] = grad - scratch.grad_next[j];
@@ -373,37 +374,6 @@ impl Harmonic {
     }
 }
 
-fn check_gradients(controls: Controls<'_>, grads: &HarmonicGradients<'_>) {
-    let n_frames = controls.f0_hz.len();
-    let n_amplitudes = grads.amplitudes.len();
-    assert_eq!(n_amplitudes, n_frames, "Harmonic: grad of {n_amplitudes} of {n_frames} amplitudes");
-    let (n_grad, n) = (grads.harmonic_distribution.len(), controls.harmonic_distribution.len());
-    assert_eq!(n_grad, n, "Harmonic: grad of {n_grad} of {n} harmonic_distribution values");
-    if let Some(grad_f0_hz) = &grads.f0_hz {
-        let n_f0 = grad_f0_hz.len();
-        assert_eq!(n_f0, n_frames, "Harmonic: grad of {n_f0} of {n_frames} f0_hz");
-    }
-}
-
-/// From the gradient of the products `a_k` of frame `i` (first in `grad_products`) to those of
-/// their factors.
-fn finish_frame(
-    controls: Controls<'_>,
-    i: usize,
-    grad_products: &[f32],
-    grads: &mut HarmonicGradients<'_>,
-) {
-    let n_harmonics = controls.harmonic_distribution.len() / controls.f0_hz.len();
-    let row = i * n_harmonics..(i + 1) * n_harmonics;
-    let distribution = &controls.harmonic_distribution[row.clone()];
-    let sum: f64 =
-        distribution.iter().zip(grad_products).map(|(d, g)| f64::from(*d) * f64::from(*g)).sum();
-    grads.amplitudes[i] += sum as f32;
-    for (grad, g) in grads.harmonic_distribution[row].iter_mut().zip(grad_products) {
-        *grad += controls.amplitudes[i] * g;
-    }
-}
-
 /// Counts of harmonics, lowest first, that sound over a hop.
 #[derive(Clone, Copy)]
 struct Audible {
@@ -413,87 +383,8 @@ struct Audible {
     any: usize,
 }
 
-/// A phase as a fraction of a turn, in units of 2^-64 turns; wraps by itself.
-///
-/// Between hops it is a multiple of 2^-53 turns, which an `f64` in `[0, 1)` holds exactly: so a
-/// block boundary changes nothing.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Phase(u64);
-
-/// Bits of a [`Phase`] that an `f64` in `[0, 1)` cannot always hold.
-const SUB_F64: u64 = (1 << 11) - 1;
-
-/// A turn in units of [`Phase`].
-const TURN: f64 = 18_446_744_073_709_551_616.0;
-
-impl Phase {
-    fn from_turns(turns: f64) -> Self {
-        Self(fraction(turns) & !SUB_F64)
-    }
-
-    fn turns(self) -> f64 {
-        self.0 as f64 / TURN
-    }
-}
-
-/// Turns, less whole turns, in units of [`Phase`]; 0 for what is not finite.
-fn fraction(turns: f64) -> u64 {
-    // Rounding to the nearest whole turn keeps all bits of a small negative value.
-    ((turns - turns.round()) * TURN) as i128 as u64
-}
-
-/// f0 in turns a sample, from the first sample of a hop to that of the next, in a straight line.
-#[derive(Clone, Copy)]
-struct Glide {
-    start: f64,
-    end: f64,
-}
-
-impl Glide {
-    /// First step, and its change from sample to sample, in units of [`Phase`].
-    fn steps(self, hop: usize) -> (u64, u64) {
-        let change = (self.end - self.start) / hop as f64;
-        (fraction(self.start), fraction(change))
-    }
-
-    /// Writes the phase of each sample, the first of them one step after `phase`.
-    fn write_phases(self, phase: Phase, phases: &mut [i32]) {
-        let (mut step, change) = self.steps(phases.len());
-        let mut sum = phase.0;
-        for phase in phases {
-            sum = sum.wrapping_add(step);
-            step = step.wrapping_add(change);
-            *phase = (sum >> 32) as u32 as i32;
-        }
-    }
-
-    /// f0 of each sample as a fraction of the Nyquist frequency.
-    fn write_f0_nyquist(self, f0_nyquist: &mut [f32]) {
-        let hop = f0_nyquist.len() as f32;
-        let (start, end) = ((2.0 * self.start) as f32, (2.0 * self.end) as f32);
-        for (j, f0) in f0_nyquist.iter_mut().enumerate() {
-            *f0 = start + (end - start) * (j as f32 / hop);
-        }
-    }
-
-    /// Turns of a whole hop, as [`write_phases`](Self::write_phases) sums them.
-    fn advance(self, hop: usize) -> u64 {
-        let (step, change) = self.steps(hop);
-        let hop = hop as u64;
-        step.wrapping_mul(hop).wrapping_add(change.wrapping_mul(hop * (hop - 1) / 2))
-    }
-
-    /// Phase of the last sample of a hop that starts one step after `phase`.
-    fn after_hop(self, phase: Phase, hop: usize) -> Phase {
-        Phase(phase.0.wrapping_add(self.advance(hop)) & !SUB_F64)
-    }
-
-    /// The inverse of [`after_hop`](Self::after_hop), but for bits far below what a sample shows.
-    fn before_hop(self, phase: Phase, hop: usize) -> Phase {
-        Phase(phase.0.wrapping_sub(self.advance(hop)))
-    }
-}
-
+#[cfg(test)]
+mod laws;
 #[cfg(test)]
 mod tests;
 

@@ -5,7 +5,7 @@ use crate::ExpSigmoid;
 use crate::golden::Golden;
 use crate::gradcheck::check_vjp;
 
-const SAMPLE_RATE: u32 = 16_000;
+pub(super) const SAMPLE_RATE: u32 = 16_000;
 
 /// The defining sum in f64, sample by sample. `controls` is `f0_hz`, `amplitudes` and
 /// `harmonic_distribution` one after the other.
@@ -42,14 +42,14 @@ fn oracle(
 }
 
 /// Controls of one example, packed for the oracle and apart for the kernel.
-struct Example {
+pub(super) struct Example {
     packed: Vec<f32>,
     n_frames: usize,
 }
 
 impl Example {
     /// Smooth and different everywhere; f0 from `low_hz` rises by `span_hz`.
-    fn new(n_frames: usize, n_harmonics: usize, low_hz: f32, span_hz: f32) -> Self {
+    pub(super) fn new(n_frames: usize, n_harmonics: usize, low_hz: f32, span_hz: f32) -> Self {
         let wave = |n: usize, speed: f32| 0.5 + 0.5 * (n as f32 * speed).sin();
         let mut packed: Vec<f32> = (0..n_frames).map(|i| low_hz + span_hz * wave(i, 0.7)).collect();
         packed.extend((0..n_frames).map(|i| 0.1 + wave(i, 1.3)));
@@ -57,19 +57,19 @@ impl Example {
         Self { packed, n_frames }
     }
 
-    fn f0_hz(&self) -> &[f32] {
+    pub(super) fn f0_hz(&self) -> &[f32] {
         &self.packed[..self.n_frames]
     }
 
-    fn amplitudes(&self) -> &[f32] {
+    pub(super) fn amplitudes(&self) -> &[f32] {
         &self.packed[self.n_frames..2 * self.n_frames]
     }
 
-    fn distribution(&self) -> &[f32] {
+    pub(super) fn distribution(&self) -> &[f32] {
         &self.packed[2 * self.n_frames..]
     }
 
-    fn forward(&self, harmonic: &mut Harmonic, phase: f64, audio: &mut [f32]) -> f64 {
+    pub(super) fn forward(&self, harmonic: &mut Harmonic, phase: f64, audio: &mut [f32]) -> f64 {
         harmonic.forward(self.f0_hz(), self.amplitudes(), self.distribution(), phase, audio)
     }
 }
