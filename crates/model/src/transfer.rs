@@ -234,10 +234,10 @@ mod tests {
 
     #[test]
     fn one_level_for_the_whole_sound_brings_its_loud_frames_to_the_training_sets() {
-        let loudness: Vec<f32> = (0..100).map(|i| -40.0 - 0.2 * i as f32).collect();
+        let loudness: Vec<f32> = (0..100).map(|i| -40.0 - 0.1 * i as f32).collect();
         let adjusted = adjust(&[65.0; 100], &[1.0; 100], &loudness, TransferOptions::default());
-        // 0.95 of the way from -30 to -10, and of the way from -59.8 to -40: bins of 0.1 dB.
-        let shift = -11.0 - -40.99;
+        // 0.95 of the way from -30 to -10, and of the way from -49.9 to -40: bins of 0.1 dB.
+        let shift = -11.0 - -40.5;
         for (after, before) in adjusted.loudness_db.iter().zip(&loudness) {
             assert!((after - before - shift).abs() <= 0.2, "{before} became {after}");
         }
