@@ -58,9 +58,6 @@ fn the_kernels_stay_free_of_io_threads_and_chance() {
     let dependencies = &kernels.expect("the kernels").dependencies;
     let normal = dependencies.iter().filter(|d| d.kind == DependencyKind::Normal);
     let imports: BTreeSet<&str> = normal.map(|d| d.name.as_str()).collect();
-    assert_eq!(
-        imports,
-        BTreeSet::from(["gemm-common", "gemm-f32", "realfft"]),
-        "the kernels' dependencies"
-    );
+    let mathematics = BTreeSet::from(["gemm-common", "gemm-f32", "realfft", "rustfft"]);
+    assert!(imports.is_subset(&mathematics), "the kernels import {imports:?}");
 }
