@@ -1,0 +1,191 @@
+//! Speed of the network layers on one thread: items are floating-point operations, so that a rate
+//! in Gitem/s is GFLOP/s.
+//!
+//! `plain` rows do the same work with the loops of a first draft, for the ratio.
+
+use ddsp_kernels::nn::{
+    Dense, DenseGradients, Gru, GruGradients, GruRecurrence, GruSequence, GruWeights, LayerNorm,
+    dense, dense_backward, layer_norm_leaky_relu,
+};
+use ddsp_kernels::{Matrix, MatrixMut};
+use divan::counter::ItemsCount;
+use divan::{Bencher, black_box};
+
+const N_FRAMES: usize = 1000;
+const N_UNITS: usize = 256;
+const N_IN: usize = 512;
+const WIDTH: usize = 3 * N_UNITS;
+
+fn main() {
+    divan::main();
+}
+
+/// `len` values in `[-scale, scale)` without a pattern.
+fn values(len: usize, scale: f32) -> Vec<f32> {
+    let mut state = 1_u32;
+    let next = || {
+        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        scale * (f32::from(u16::try_from(state >> 16).expect("16 bits")) / 32_768.0 - 1.0)
+    };
+    std::iter::repeat_with(next).take(len).collect()
+}
+
+struct Layer {
+    kernel: Vec<f32>,
+    recurrent_kernel: Vec<f32>,
+    bias: Vec<f32>,
+}
+
+impl Layer {
+    fn new() -> Self {
+        Self {
+            kernel: values(N_IN * WIDTH, 0.07),
+            recurrent_kernel: values(N_UNITS * WIDTH, 0.07),
+            bias: values(2 * WIDTH, 0.1),
+        }
+    }
+
+    fn weights(&self) -> GruWeights<'_> {
+        let Self { kernel, recurrent_kernel, bias } = self;
+        GruWeights { kernel, recurrent_kernel, bias }
+    }
+}
+
+/// Products of one pass over the recurrent kernel.
+fn recurrent_flop(n_examples: usize) -> ItemsCount {
+    ItemsCount::new(2 * N_FRAMES * n_examples * N_UNITS * WIDTH)
+}
+
+/// The recurrence alone: the input's part is a dense layer.
+#[divan::bench(args = [1, 2, 4, 8, 16])]
+fn gru_forward(bencher: Bencher<'_, '_>, n_examples: usize) {
+    let layer = Layer::new();
+    let n_rows = N_FRAMES * n_examples;
+    let mut recurrence = GruRecurrence::default();
+    let mut gru = Gru::new(N_UNITS, n_rows);
+    let mut y = vec![0.0; n_rows * N_UNITS];
+    bencher.counter(recurrent_flop(n_examples)).bench_local(|| {
+        recurrence.pack(layer.weights());
+        let mut state = vec![0.0; n_examples * N_UNITS];
+        // What the pass before left serves as the input's part: speed does not depend on values.
+        gru.recur(&recurrence, &mut state, MatrixMut::new(&mut y, n_rows, N_UNITS));
+    });
+}
+
+/// Forward, backward and the recurrent weights' gradient: three times the products.
+#[divan::bench(args = [1, 2, 4, 8, 16])]
+fn gru_forward_and_backward(bencher: Bencher<'_, '_>, n_examples: usize) {
+    let layer = Layer::new();
+    let n_rows = N_FRAMES * n_examples;
+    let mut recurrence = GruRecurrence::default();
+    let mut gru = Gru::new(N_UNITS, n_rows);
+    let (mut y, grad_y) = (vec![0.0; n_rows * N_UNITS], values(n_rows * N_UNITS, 1.0));
+    let (mut grad_kernel, mut grad_bias) = (vec![0.0; N_UNITS * WIDTH], vec![0.0; 2 * WIDTH]);
+    let flop = ItemsCount::new(6 * N_FRAMES * n_examples * N_UNITS * WIDTH);
+    bencher.counter(flop).bench_local(|| {
+        recurrence.pack_for_training(layer.weights());
+        let initial_state = vec![0.0; n_examples * N_UNITS];
+        let (mut state, mut grad_state) = (initial_state.clone(), initial_state.clone());
+        gru.recur(&recurrence, &mut state, MatrixMut::new(&mut y, n_rows, N_UNITS));
+        let sequence = GruSequence {
+            initial_state: &initial_state,
+            y: Matrix::new(&y, n_rows, N_UNITS),
+            grad_y: Matrix::new(&grad_y, n_rows, N_UNITS),
+        };
+        let grads = GruGradients { recurrent_kernel: &mut grad_kernel, bias: &mut grad_bias };
+        gru.recur_backward(&recurrence, sequence, &mut grad_state, grads);
+    });
+}
+
+/// The recurrence as the formulas are written, one row after another.
+#[divan::bench(args = [1, 8], sample_count = 3)]
+fn gru_forward_plain(bencher: Bencher<'_, '_>, n_examples: usize) {
+    let layer = Layer::new();
+    let inputs = values(N_FRAMES * n_examples * WIDTH, 1.0);
+    bencher.counter(recurrent_flop(n_examples)).bench_local(|| {
+        let mut state = vec![0.0_f32; n_examples * N_UNITS];
+        for frame in inputs.chunks_exact(n_examples * WIDTH) {
+            for (input, h) in frame.chunks_exact(WIDTH).zip(state.chunks_exact_mut(N_UNITS)) {
+                let mut sums = layer.bias[WIDTH..].to_vec();
+                for (h, kernel) in h.iter().zip(layer.recurrent_kernel.chunks_exact(WIDTH)) {
+                    sums.iter_mut().zip(kernel).for_each(|(sum, k)| *sum += h * k);
+                }
+                for (i, h) in h.iter_mut().enumerate() {
+                    let sigmoid = |x: f32| 1.0 / (1.0 + (-x).exp());
+                    let z = sigmoid(input[i] + sums[i]);
+                    let r = sigmoid(input[N_UNITS + i] + sums[N_UNITS + i]);
+                    let c = (input[2 * N_UNITS + i] + r * sums[2 * N_UNITS + i]).tanh();
+                    *h = z * *h + (1.0 - z) * c;
+                }
+            }
+        }
+        black_box(state)
+    });
+}
+
+/// A dense layer of 8,000 rows, from 512 to 768.
+#[divan::bench]
+fn dense_forward(bencher: Bencher<'_, '_>) {
+    let n_rows = 8 * N_FRAMES;
+    let (x, kernel, bias) =
+        (values(n_rows * N_IN, 1.0), values(N_IN * WIDTH, 0.1), values(WIDTH, 0.1));
+    let mut y = vec![0.0; n_rows * WIDTH];
+    bencher.counter(ItemsCount::new(2 * n_rows * N_IN * WIDTH)).bench_local(|| {
+        let (x, y) = (Matrix::new(&x, n_rows, N_IN), MatrixMut::new(&mut y, n_rows, WIDTH));
+        dense(Dense { kernel: &kernel, bias: &bias }, x, y);
+    });
+}
+
+/// All gradients of that layer, in one go: twice the products.
+#[divan::bench]
+fn dense_gradients(bencher: Bencher<'_, '_>) {
+    let n_rows = 8 * N_FRAMES;
+    let (x, kernel, bias) =
+        (values(n_rows * N_IN, 1.0), values(N_IN * WIDTH, 0.1), values(WIDTH, 0.1));
+    let grad_y = values(n_rows * WIDTH, 1.0);
+    let (mut grad_x, mut grad_kernel) = (vec![0.0; x.len()], vec![0.0; kernel.len()]);
+    let mut grad_bias = vec![0.0; WIDTH];
+    bencher.counter(ItemsCount::new(4 * n_rows * N_IN * WIDTH)).bench_local(|| {
+        dense_backward(
+            Dense { kernel: &kernel, bias: &bias },
+            Matrix::new(&x, n_rows, N_IN),
+            Matrix::new(&grad_y, n_rows, WIDTH),
+            DenseGradients { kernel: &mut grad_kernel, bias: &mut grad_bias },
+            Some(MatrixMut::new(&mut grad_x, n_rows, N_IN)),
+        );
+    });
+}
+
+/// The layer as a loop over the kernel's rows, for each row; an eighth of the rows.
+#[divan::bench(sample_count = 3)]
+fn dense_forward_plain(bencher: Bencher<'_, '_>) {
+    let n_rows = N_FRAMES;
+    let (x, kernel, bias) =
+        (values(n_rows * N_IN, 1.0), values(N_IN * WIDTH, 0.1), values(WIDTH, 0.1));
+    let mut y = vec![0.0; n_rows * WIDTH];
+    bencher.counter(ItemsCount::new(2 * n_rows * N_IN * WIDTH)).bench_local(|| {
+        for (x, y) in x.chunks_exact(N_IN).zip(y.chunks_exact_mut(WIDTH)) {
+            y.copy_from_slice(&bias);
+            for (x, kernel) in x.iter().zip(kernel.chunks_exact(WIDTH)) {
+                y.iter_mut().zip(kernel).for_each(|(y, k)| *y += x * k);
+            }
+        }
+    });
+}
+
+/// Layer norm and leaky ReLU of a chunk that stays in cache; items are values.
+#[divan::bench]
+fn layer_norm(bencher: Bencher<'_, '_>) {
+    let n_rows = 256;
+    let (mut x, mut y) = (values(n_rows * N_UNITS, 1.0), vec![0.0; n_rows * N_UNITS]);
+    let (gain, shift) = (values(N_UNITS, 1.0), values(N_UNITS, 1.0));
+    let mut inverse_std = vec![0.0; n_rows];
+    bencher.counter(ItemsCount::new(n_rows * N_UNITS)).bench_local(|| {
+        layer_norm_leaky_relu(
+            LayerNorm { gain: &gain, shift: &shift },
+            MatrixMut::new(&mut x, n_rows, N_UNITS),
+            &mut inverse_std,
+            MatrixMut::new(&mut y, n_rows, N_UNITS),
+        );
+    });
+}
