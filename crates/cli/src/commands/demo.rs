@@ -24,8 +24,8 @@ pub struct Demo {
     /// A recording of yours to play with the strings, too: one pitch at a time.
     #[arg(long, value_name = "FILE")]
     input: Option<PathBuf>,
-    /// Seconds of training.
-    #[arg(long, value_name = "SECS", default_value_t = 150.0, value_parser = positive)]
+    /// Seconds of training at most; two idle cores need about 160 for its steps.
+    #[arg(long, value_name = "SECS", default_value_t = 210.0, value_parser = positive)]
     training_secs: f64,
     /// Change a setting of the model, as in train.batch=8; give several.
     #[arg(long = "set", value_name = "KEY=VALUE")]
