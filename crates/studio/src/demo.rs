@@ -275,7 +275,7 @@ fn play(options: &DemoOptions, split: &Split, conductor: &mut Conductor<'_>) -> 
     let model = Model::load(&model_path)?;
     let grid = model.config.grid();
     let held_out = split.held_out.as_ref().expect("the demo holds out");
-    let timbre = Timbre::of(held_out, grid)?;
+    let timbre = Timbre::of(held_out, phrase::pitches(), grid)?;
     let note = held_out.read(held_out.len() / 2, grid)?;
 
     let player = Player { options, model: &model, model_path: &model_path, timbre: &timbre };

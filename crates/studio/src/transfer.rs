@@ -4,10 +4,10 @@ mod measures;
 
 use std::path::Path;
 
-use ddsp_data::{ExtractedFeatures, extract_features, read_audio};
-use ddsp_kernels::{FrameGrid, SpectralEnvelope, note_frames};
+use ddsp_data::{ExtractedFeatures, extract_features, extract_loudness, read_audio};
+use ddsp_kernels::{FrameGrid, SpectralEnvelope, db_to_amplitude, note_frames};
 use ddsp_model::{
-    AdjustedFeatures, Features, MeasuredFeatures, Model, Rendering, TransferOptions,
+    AdjustedFeatures, Features, LoudnessMatch, MeasuredFeatures, Model, Rendering, TransferOptions,
     adjust_features,
 };
 
@@ -56,6 +56,9 @@ pub fn transfer_file(
 
 /// Plays `audio`, at the model's rate, with `model`; the paths name the two in errors.
 ///
+/// Unless `options.loudness` is off, one gain brings the output's notes to the level that was asked
+/// for on average: a model plays soft and loud as it learned, but not to the decibel.
+///
 /// # Errors
 ///
 /// If the audio is shorter than a frame or has no note, or the model does not know its training
@@ -84,9 +87,17 @@ pub fn transfer(
     let measured = MeasuredFeatures { f0_hz, f0_confidence, loudness_db };
     let request = adjust_features(measured, pitch, loudness, options);
     let features = Features { f0_hz: &request.f0_hz, loudness_db: &request.loudness_db };
-    let rendering = model.render(features, NOISE_SEED);
-    let output_features = extract_features(&rendering.audio, grid);
-    let measures = TransferMeasures::new(&input_features, &request, &output_features);
+    let mut rendering = model.render(features, NOISE_SEED);
+    let mut output_features = extract_features(&rendering.audio, grid);
+    let gain_db = match options.loudness {
+        LoudnessMatch::Off => 0.0,
+        _ => measures::missing_db(&input_features, &request, &output_features),
+    };
+    if gain_db != 0.0 {
+        amplify(&mut rendering, db_to_amplitude(gain_db));
+        output_features.loudness_db = extract_loudness(&rendering.audio, grid);
+    }
+    let measures = TransferMeasures::new(&input_features, &request, &output_features, gain_db);
     Ok(Transfer {
         grid,
         input: audio,
@@ -96,6 +107,14 @@ pub fn transfer(
         output_features,
         measures,
     })
+}
+
+/// Multiplies everything that is heard by `gain`, and the controls that made it.
+fn amplify(rendering: &mut Rendering, gain: f32) {
+    let Rendering { audio, harmonic, noise, controls } = rendering;
+    for values in [audio, harmonic, noise, &mut controls.amplitudes, &mut controls.magnitudes] {
+        values.iter_mut().for_each(|value| *value *= gain);
+    }
 }
 
 impl Transfer {

@@ -50,7 +50,7 @@ pub(super) fn sound(sound: &PlayedSound) -> Vec<Check> {
     ];
     if sound.name == PHRASE {
         checks.push(check(
-            "distance of the envelope from held-out strings, against that from the keyboard",
+            "envelope's distance from held-out strings, against that from the keyboard",
             sound.distance_to_held_out_db,
             "dB",
             Limit::Below(sound.distance_to_input_db),

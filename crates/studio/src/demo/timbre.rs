@@ -1,5 +1,7 @@
 //! Which sound an output is nearer to: the instrument it should have become, or the input.
 
+use std::ops::RangeInclusive;
+
 use ddsp_data::ExampleIndex;
 use ddsp_kernels::{AverageSpectrum, FrameGrid, SpectralEnvelope, VOICED_CONFIDENCE};
 
@@ -13,11 +15,19 @@ pub(super) struct Timbre {
 }
 
 impl Timbre {
-    /// Of all notes in `index`.
-    pub(super) fn of(index: &ExampleIndex, grid: FrameGrid) -> Result<Self> {
+    /// Of the notes in `index` whose pitch is in `pitches` (MIDI): an envelope changes with pitch, so
+    /// only those near a phrase say what it should be like.
+    pub(super) fn of(
+        index: &ExampleIndex,
+        pitches: RangeInclusive<u8>,
+        grid: FrameGrid,
+    ) -> Result<Self> {
         let mut average = AverageSpectrum::new(grid.sample_rate);
         for i in 0..index.len() {
-            average.add(&index.read(i, grid)?.audio);
+            let pitch = index.labels(i).pitch.and_then(|pitch| u8::try_from(pitch).ok());
+            if pitch.is_some_and(|pitch| pitches.contains(&pitch)) {
+                average.add(&index.read(i, grid)?.audio);
+            }
         }
         Ok(Self { envelope: average.envelope(), grid })
     }
