@@ -43,7 +43,7 @@ const GEOMETRIC_MEAN_OF_NOISE: f64 = 0.749_3;
 /// In every frame that sounds, the magnitude at each multiple of f0 goes to the harmonics' envelope
 /// and the magnitude half way between two multiples to the noise's, both divided by the amplitude
 /// that the frame's loudness stands for; bands average their logarithms, as the loss compares them.
-/// [`render`](Self::render) plays the envelopes with the pitch of any features, scaled frame by
+/// `render` plays the envelopes with the pitch of any features, scaled frame by
 /// frame until the sound has the loudness of the features. What it lacks against a trained model is
 /// all that depends on pitch, on loudness or on time.
 pub struct MeanSpectrum {
