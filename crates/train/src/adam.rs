@@ -123,7 +123,8 @@ mod tests {
     #[test]
     fn three_steps_agree_with_the_reference() {
         let mut parameters = golden("start.out.v");
-        let mut adam = Adam::new(parameters.len(), &seed_harmonic());
+        let config = TrainConfig { learning_rate: 1e-3, ..seed_harmonic() };
+        let mut adam = Adam::new(parameters.len(), &config);
         for step in 0..3 {
             let norm = adam.update(&golden(&format!("step{step}.in.grad")), &mut parameters);
             let expected = f64::from(golden(&format!("step{step}.out.norm"))[0]);
