@@ -133,7 +133,7 @@ fn extent(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::nn::test_values::pseudo_random;
+    use crate::testing::pseudo_random;
 
     /// `c + a b` in double precision, all contiguous.
     fn reference(a: &[f32], b: &[f32], c: &[f32], k: usize, n: usize) -> Vec<f64> {

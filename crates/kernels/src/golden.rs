@@ -39,4 +39,10 @@ impl Golden {
     pub(crate) fn values(&mut self, key: &str) -> Vec<f32> {
         self.array(key).0
     }
+
+    /// The names of all arrays that the reference put out, `case.output` of each `case.out.output`.
+    pub(crate) fn outputs(&self) -> impl Iterator<Item = String> {
+        let names = self.archive.array_names();
+        names.filter_map(|name| name.split_once(".out.")).map(|(case, y)| format!("{case}.{y}"))
+    }
 }

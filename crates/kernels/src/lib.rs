@@ -6,6 +6,8 @@
 
 #![deny(unsafe_code)]
 
+#[cfg(test)]
+mod agreement;
 mod envelope;
 mod fft_convolve;
 mod filtered_noise;
@@ -27,6 +29,8 @@ mod sine;
 mod spectral_loss;
 mod statistics;
 mod stft;
+#[cfg(test)]
+mod testing;
 mod units;
 mod upsample;
 

@@ -8,8 +8,6 @@ mod activation;
 mod dense;
 mod gru;
 mod layer_norm;
-#[cfg(test)]
-pub(crate) mod test_values;
 
 pub use dense::{Dense, DenseGradients, dense, dense_backward};
 pub use gru::{Gru, GruGradients, GruRecurrence, GruSequence, GruWeights};
@@ -19,9 +17,9 @@ pub use layer_norm::{
 
 #[cfg(test)]
 mod tests {
-    use super::test_values::assert_close;
     use super::{Dense, LayerNorm, dense, layer_norm_leaky_relu};
     use crate::golden::Golden;
+    use crate::testing::assert_close;
     use crate::{Matrix, MatrixMut};
 
     /// Dense, layer norm and leaky ReLU once for each four weights of a golden case.

@@ -153,10 +153,10 @@ fn log_1p<const FMA: bool>(u: f32) -> f32 {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
+    use crate::agreement::{Report, Tolerance};
     use crate::golden::Golden;
-    use crate::gradcheck::check_vjp;
 
     const X: [f32; 5] = [-8.0, -1.5, 0.0, 0.3, 4.0];
 
@@ -184,19 +184,27 @@ mod tests {
         }
     }
 
-    #[test]
-    fn forward_matches_the_reference() {
-        let mut golden = Golden::open("scaling");
+    pub(crate) fn agreement(report: &mut Report) {
+        let operation = report.operation("exp_sigmoid");
+        let x = Golden::open("scaling").values("exp_sigmoid.in.x");
         let other = ExpSigmoid { exponent: 5.0, max_value: 1.5, threshold: 1e-4 };
         for (case, scale) in [("exp_sigmoid", ExpSigmoid::default()), ("exp_sigmoid_b", other)] {
-            let x = golden.values(&format!("{case}.in.x"));
             let mut y = vec![f32::NAN; x.len()];
             scale.forward(&x, &mut y);
-            for ((y, e), x) in y.iter().zip(golden.values(&format!("{case}.out.y"))).zip(x) {
-                // Both sides round a logarithm of up to 18.
-                assert!((y - e).abs() <= 4e-6 * e, "{case}({x}): {y}, not {e}");
-            }
+            // Both sides round a logarithm of up to 18.
+            let tolerance = Tolerance::relative(4e-6);
+            operation.golden(&format!("scaling/{case}"), "y", &y, tolerance);
         }
+        for simd in Simd::all() {
+            operation.gradient("x", &X, X.len(), 1e-3, reference, |x, grad_y, grad_x| {
+                simd.run(Backward { scale: ExpSigmoid::default(), x, grad_y, grad_x });
+            });
+        }
+    }
+
+    #[test]
+    fn it_agrees_with_the_reference_and_its_gradient() {
+        agreement(&mut Report::default());
     }
 
     #[test]
@@ -205,15 +213,6 @@ mod tests {
         ExpSigmoid::default().forward(&[f32::NEG_INFINITY, f32::INFINITY, f32::NAN], &mut y);
         assert_eq!(y[..2], [1e-7, 2.0]);
         assert!(y[2].is_nan(), "{}", y[2]);
-    }
-
-    #[test]
-    fn backward_is_the_transposed_jacobian() {
-        for simd in Simd::all() {
-            check_vjp(&X, X.len(), 1e-3, reference, |x, grad_y, grad_x| {
-                simd.run(Backward { scale: ExpSigmoid::default(), x, grad_y, grad_x });
-            });
-        }
     }
 
     #[test]

@@ -170,7 +170,7 @@ impl Kernel for AddRows<'_> {
 mod tests {
     use super::*;
     use crate::gradcheck::check_vjp;
-    use crate::nn::test_values::{assert_close, pseudo_random};
+    use crate::testing::{assert_close, pseudo_random};
 
     /// `y = x kernel + bias` in double precision.
     fn reference(x: &[f64], kernel: &[f64], bias: &[f64], y: &mut [f64]) {

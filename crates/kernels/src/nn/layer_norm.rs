@@ -174,7 +174,7 @@ impl Kernel for Backward<'_> {
 mod tests {
     use super::*;
     use crate::gradcheck::check_vjp;
-    use crate::nn::test_values::{assert_close, pseudo_random};
+    use crate::testing::{assert_close, pseudo_random};
 
     /// One pass in double precision, straight from the formulas.
     fn reference(x: &[f64], gain: &[f64], shift: &[f64], y: &mut [f64]) {

@@ -1,7 +1,7 @@
 use super::*;
 use crate::golden::Golden;
 use crate::gradcheck::check_vjp;
-use crate::nn::test_values::{assert_close, pseudo_random};
+use crate::testing::{assert_close, pseudo_random};
 
 /// Sizes of one case; units on both sides of a block of 16 and of 32, rows of every group size.
 #[derive(Clone, Copy, Debug)]

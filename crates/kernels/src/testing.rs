@@ -1,4 +1,4 @@
-//! Values for the layers' tests.
+//! Values and comparisons that the tests of several kernels share.
 
 /// `len` values in `[-1, 1)` that depend on nothing but `seed`.
 pub(crate) fn pseudo_random(seed: u64, len: usize) -> Vec<f32> {
@@ -11,6 +11,11 @@ pub(crate) fn pseudo_random(seed: u64, len: usize) -> Vec<f32> {
     })
     .take(len)
     .collect()
+}
+
+/// The same values, for an `f64` oracle.
+pub(crate) fn widen(values: &[f32]) -> Vec<f64> {
+    values.iter().copied().map(f64::from).collect()
 }
 
 /// Asserts that all values agree with `expected` to `tolerance`, absolute.
