@@ -4,8 +4,9 @@ mod common;
 
 use common::{ddsp, stdout_of};
 
-const COMMANDS: [&[&str]; 9] = [
+const COMMANDS: [&[&str]; 10] = [
     &["demo"],
+    &["data", "download"],
     &["data", "synth"],
     &["data", "prepare"],
     &["data", "sort"],

@@ -3,6 +3,7 @@
 #![forbid(unsafe_code)]
 
 mod audio_file;
+mod download;
 mod error;
 pub mod example;
 mod features;
@@ -21,6 +22,10 @@ mod synth;
 pub mod tfrecord;
 
 pub use audio_file::{AUDIO_EXTENSIONS, Audio, WavFormat, read_audio, write_wav};
+pub use download::{
+    Bucket, DownloadOptions, DownloadReport, GOOGLE, NSYNTH, Patience, RemoteObject, download,
+    list_objects,
+};
 pub use error::{Error, Progress, Result};
 pub use features::{ExtractedFeatures, extract_f0, extract_features, extract_loudness};
 pub use inspect::{FeatureSummary, FileSummary, Inspection, inspect};

@@ -1,5 +1,6 @@
 //! `ddsp data …`
 
+mod download;
 mod inspect;
 mod prepare;
 mod sort;
@@ -11,6 +12,8 @@ use crate::failure::Failure;
 /// Makes, prepares, sorts and inspects data sets.
 #[derive(clap::Subcommand)]
 pub enum Data {
+    /// Download NSynth, or any public bucket.
+    Download(download::Download),
     /// Make an NSynth-like data set on built-in instruments.
     Synth(synth::Synth),
     /// Cut recordings into examples with f0 and loudness.
@@ -29,6 +32,7 @@ impl Data {
     /// If it does not succeed.
     pub fn run(self, console: &mut Console) -> Result<(), Failure> {
         match self {
+            Self::Download(download) => download.run(console),
             Self::Synth(synth) => synth.run(console),
             Self::Prepare(prepare) => prepare.run(console),
             Self::Sort(sort) => sort.run(console),
