@@ -18,6 +18,7 @@ mod gemm;
 mod golden;
 pub mod gradcheck;
 mod harmonic;
+pub mod limits;
 mod loudness;
 mod matrix;
 pub mod nn;
