@@ -5,6 +5,10 @@
 //! AVX-512 as the rest: its figure says something on such a machine only. The limits are measured
 //! in the same run. No test looks at any of this.
 
+#[path = "speed/maps.rs"]
+mod maps;
+#[path = "speed/spectral.rs"]
+mod spectral;
 #[path = "speed/synths.rs"]
 mod synths;
 #[path = "speed/table.rs"]
@@ -13,4 +17,6 @@ mod table;
 fn main() {
     let table = table::Table::new();
     synths::lines(&table);
+    spectral::lines(&table);
+    maps::lines(&table);
 }

@@ -2,9 +2,7 @@
 
 use std::hint::black_box;
 
-use ddsp_kernels::{
-    AmplitudeInterpolation, FilteredNoise, FrameGrid, Harmonic, HarmonicGradients,
-};
+use ddsp_kernels::{AmplitudeInterpolation, FilteredNoise, FrameGrid, Harmonic, HarmonicGradients};
 
 use crate::table::{Limit, Table, Work};
 
