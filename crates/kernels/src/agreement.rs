@@ -14,7 +14,12 @@ use crate::golden::Golden;
 use crate::gradcheck::check_vjp;
 
 /// The modules' own reports, in the order of the table.
-const REPORTS: &[fn(&mut Report)] = &[crate::scale::tests::agreement];
+const REPORTS: &[fn(&mut Report)] = &[
+    crate::scale::tests::agreement,
+    crate::units::tests::agreement,
+    crate::frequencies::tests::agreement,
+    crate::resample::tests::agreement,
+];
 
 /// Golden cases that other crates' tests compare: the optimizer's and the whole decoder's.
 const ELSEWHERE: [&str; 2] = ["adam/", "nn/rnn_fc_decoder."];

@@ -19,8 +19,8 @@ use std::f64::consts::TAU;
 pub use normalize::{normalize_harmonics, normalize_harmonics_backward};
 
 use crate::FrameGrid;
+use crate::resample::{linear_weight, window_weight};
 use crate::simd::Simd;
-use crate::upsample::{linear_weight, window_weight};
 use controls::{Controls, check_gradients, finish_frame};
 use phase::{Glide, Phase};
 use tile::{BackwardHop, ForwardTile, FrequencyBackwardTile, HopSamples, LANES, TILE};

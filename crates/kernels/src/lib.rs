@@ -8,10 +8,12 @@
 
 #[cfg(test)]
 mod agreement;
+mod elementary;
 mod envelope;
 mod fft_convolve;
 mod filtered_noise;
 mod frames;
+mod frequencies;
 mod frequency_filter;
 mod gemm;
 #[cfg(test)]
@@ -24,6 +26,7 @@ mod matrix;
 pub mod nn;
 mod pitch;
 mod power;
+mod resample;
 mod scale;
 mod simd;
 mod sine;
@@ -33,12 +36,15 @@ mod stft;
 #[cfg(test)]
 mod testing;
 mod units;
-mod upsample;
 
 pub use envelope::{AverageSpectrum, SpectralEnvelope};
 pub use fft_convolve::FftConvolve;
 pub use filtered_noise::FilteredNoise;
 pub use frames::FrameGrid;
+pub use frequencies::{
+    CriticalBandsConfig, CriticalScale, FrequenciesCriticalBands, FrequenciesSigmoid,
+    FrequenciesSoftmax,
+};
 pub use frequency_filter::{FilterAlignment, FrequencyFilter};
 pub use harmonic::{
     AmplitudeInterpolation, Harmonic, HarmonicGradients, normalize_harmonics,
@@ -48,7 +54,8 @@ pub use loudness::Loudness;
 pub use matrix::{Matrix, MatrixMut};
 pub use pitch::{PitchConfig, PitchFrame, PitchTracker, VOICED_CONFIDENCE, track_pitch};
 pub use power::power_db;
-pub use scale::ExpSigmoid;
+pub use resample::{Endpoint, Interpolation, Resample};
+pub use scale::{ExpSigmoid, LogScale, SoftLimit, SymExpSigmoid};
 pub use spectral_loss::{SpectralLoss, SpectralLossConfig, SpectralLossTerms, SpectralScale};
 pub use statistics::{
     Distribution, LoudnessStatistics, N_QUANTILES, NOTE_RANGE_DB, NoteStatistics, PitchStatistics,
@@ -56,8 +63,10 @@ pub use statistics::{
 };
 pub use stft::{Complex32, FrameAlignment, Stft};
 pub use units::{
-    DB_RANGE, amplitude_to_db, db_to_amplitude, db_to_power, hz_to_midi, midi_to_hz, power_to_db,
-};
-pub use upsample::{
-    upsample_linear, upsample_linear_backward, upsample_window, upsample_window_backward,
+    DB_RANGE, DbScale, PitchRange, amplitude_to_db, bark_to_hz, bark_to_hz_backward,
+    db_to_amplitude, db_to_amplitude_backward, db_to_power, db_to_power_backward, hz_to_bark,
+    hz_to_bark_backward, hz_to_erb, hz_to_erb_backward, hz_to_mel, hz_to_mel_backward, hz_to_midi,
+    hz_to_midi_backward, mel_to_hz, mel_to_hz_backward, midi_to_hz, midi_to_hz_backward,
+    midi_to_hz_or_silence, power_to_db, safe_divide, safe_divide_backward, safe_log,
+    safe_log_backward, safe_logb, safe_logb_backward,
 };

@@ -1,9 +1,11 @@
 //! Pointwise maps from unbounded network outputs to synthesizer controls.
-//!
-//! A clip has 91,000 of them, and the `powf` of the C library takes tens of nanoseconds: the
-//! exponential and the logarithm are polynomials here, which the compiler vectorises.
 
-use crate::simd::{Kernel, Simd, mul_add};
+mod range;
+
+pub use range::{LogScale, SoftLimit};
+
+use crate::elementary::{exp_of_negative, log_1p};
+use crate::simd::{Kernel, Simd};
 
 /// Exponentiated sigmoid: maps any real `x` into `(threshold, max_value + threshold)`.
 ///
@@ -52,6 +54,89 @@ impl ExpSigmoid {
         assert_eq!(n_y, n, "ExpSigmoid: {n_y} values of grad_y for {n} of x");
         assert_eq!(n_x, n, "ExpSigmoid: {n_x} values of grad_x for {n} of x");
         Simd::widest().run(Backward { scale: *self, x, grad_y, grad_x });
+    }
+}
+
+/// Symmetric exponentiated sigmoid: least at 0, and as [`ExpSigmoid`] on both sides of it.
+///
+/// `y = exp_sigmoid(width (|x| / 2 - 1))`: at `|x| = 2` the middle of its rise. From magenta/ddsp
+/// 3.7. The slope at 0, which has two, is 0 here.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct SymExpSigmoid {
+    /// Steepness.
+    pub width: f32,
+    /// The map on each side.
+    pub side: ExpSigmoid,
+}
+
+impl Default for SymExpSigmoid {
+    fn default() -> Self {
+        Self { width: 8.0, side: ExpSigmoid::default() }
+    }
+}
+
+impl SymExpSigmoid {
+    /// Writes the scaled values of `x` to `y`; both have the same length.
+    ///
+    /// # Panics
+    ///
+    /// If `x.len() != y.len()`.
+    pub fn forward(&self, x: &[f32], y: &mut [f32]) {
+        let (n, n_y) = (x.len(), y.len());
+        assert_eq!(n_y, n, "SymExpSigmoid: {n_y} values of y for {n} of x");
+        for (y, x) in y.iter_mut().zip(x) {
+            *y = self.side_argument(*x);
+        }
+        Simd::widest().run(InPlace { scale: self.side, y });
+    }
+
+    /// Accumulates into `grad_x` the vector-Jacobian product of [`forward`](Self::forward): that of
+    /// [`ExpSigmoid::backward`] times `sign(x) width / 2`.
+    ///
+    /// # Panics
+    ///
+    /// If the three slices differ in length.
+    pub fn backward(&self, x: &[f32], grad_y: &[f32], grad_x: &mut [f32]) {
+        let (n, n_y, n_x) = (x.len(), grad_y.len(), grad_x.len());
+        assert_eq!(n_y, n, "SymExpSigmoid: {n_y} values of grad_y for {n} of x");
+        assert_eq!(n_x, n, "SymExpSigmoid: {n_x} values of grad_x for {n} of x");
+        const BLOCK: usize = 64;
+        let (mut side, mut grad) = ([0.0; BLOCK], [0.0; BLOCK]);
+        let blocks = x.chunks(BLOCK).zip(grad_y.chunks(BLOCK)).zip(grad_x.chunks_mut(BLOCK));
+        for ((x, grad_y), grad_x) in blocks {
+            let (side, grad) = (&mut side[..x.len()], &mut grad[..x.len()]);
+            for (side, x) in side.iter_mut().zip(x) {
+                *side = self.side_argument(*x);
+            }
+            grad.fill(0.0);
+            self.side.backward(side, grad_y, grad);
+            for ((sum, grad), x) in grad_x.iter_mut().zip(grad).zip(x) {
+                let sign = if *x == 0.0 { 0.0 } else { 1.0_f32.copysign(*x) };
+                *sum += 0.5 * self.width * sign * *grad;
+            }
+        }
+    }
+
+    fn side_argument(&self, x: f32) -> f32 {
+        self.width * (0.5 * x.abs() - 1.0)
+    }
+}
+
+struct InPlace<'a> {
+    scale: ExpSigmoid,
+    y: &'a mut [f32],
+}
+
+impl Kernel for InPlace<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<const FMA: bool>(self) {
+        let ExpSigmoid { exponent, max_value, threshold } = self.scale;
+        let power = exponent.ln();
+        for y in self.y {
+            *y = max_value * sigmoid_power::<FMA>(*y, power).0 + threshold;
+        }
     }
 }
 
@@ -108,50 +193,6 @@ fn sigmoid_power<const FMA: bool>(x: f32, power: f32) -> (f32, f32) {
     (exp_of_negative::<FMA>(power * log), complement)
 }
 
-/// Coefficients of the exponential in `[-ln(2) / 2, ln(2) / 2]`, highest power first: its series.
-///
-/// The next term is below 5e-9 there.
-const EXP: [f32; 8] =
-    [1.0 / 5040.0, 1.0 / 720.0, 1.0 / 120.0, 1.0 / 24.0, 1.0 / 6.0, 0.5, 1.0, 1.0];
-
-/// Added to a small float, leaves its nearest integer in the lowest bits (1.5 * 2^23).
-const ROUND: f32 = 12_582_912.0;
-
-/// `ln(2)` in two parts, the first with so few bits that its product with an exponent is exact.
-const LN_2: [f32; 2] = [0.693_359_4, -2.121_944_4e-4];
-
-/// `exp(x)` for `x <= 0`; below -87, where f32 loses bits, `exp(-87)`.
-#[inline(always)]
-fn exp_of_negative<const FMA: bool>(x: f32) -> f32 {
-    let x = if x < -87.0 { -87.0 } else { x };
-    // x = n ln 2 + r; exp(x) = 2^n exp(r).
-    let rounded = mul_add::<FMA>(x, std::f32::consts::LOG2_E, ROUND);
-    let n = rounded - ROUND;
-    let r = mul_add::<FMA>(n, -LN_2[1], mul_add::<FMA>(n, -LN_2[0], x));
-    let mut p = EXP[0];
-    for c in &EXP[1..] {
-        p = mul_add::<FMA>(p, r, *c);
-    }
-    p * f32::from_bits((rounded.to_bits() << 23).wrapping_add(1.0_f32.to_bits()))
-}
-
-/// Coefficients of `ln((1 + s) / (1 - s)) / (2 s)` in powers of `s^2`, highest first: its series.
-///
-/// The next term is below 2e-8 for `s <= 1/3`.
-const ATANH: [f32; 7] = [1.0 / 13.0, 1.0 / 11.0, 1.0 / 9.0, 1.0 / 7.0, 0.2, 1.0 / 3.0, 1.0];
-
-/// `ln(1 + u)` for `u` in `[0, 1]`, with a small relative error for small `u` too.
-#[inline(always)]
-fn log_1p<const FMA: bool>(u: f32) -> f32 {
-    let s = u / (2.0 + u);
-    let square = s * s;
-    let mut p = ATANH[0];
-    for c in &ATANH[1..] {
-        p = mul_add::<FMA>(p, square, *c);
-    }
-    2.0 * s * p
-}
-
 #[cfg(test)]
 pub(crate) mod tests {
     use super::*;
@@ -188,16 +229,35 @@ pub(crate) mod tests {
         let operation = report.operation("exp_sigmoid");
         let x = Golden::open("scaling").values("exp_sigmoid.in.x");
         let other = ExpSigmoid { exponent: 5.0, max_value: 1.5, threshold: 1e-4 };
+        // Both sides round a logarithm of up to 18.
+        let tolerance = Tolerance::relative(4e-6);
         for (case, scale) in [("exp_sigmoid", ExpSigmoid::default()), ("exp_sigmoid_b", other)] {
             let mut y = vec![f32::NAN; x.len()];
             scale.forward(&x, &mut y);
-            // Both sides round a logarithm of up to 18.
-            let tolerance = Tolerance::relative(4e-6);
             operation.golden(&format!("scaling/{case}"), "y", &y, tolerance);
         }
         for simd in Simd::all() {
-            operation.gradient("x", &X, X.len(), 1e-3, reference, |x, grad_y, grad_x| {
-                simd.run(Backward { scale: ExpSigmoid::default(), x, grad_y, grad_x });
+            for x in [&X as &[f32], &[0.0], &[-60.0, 60.0, 1e-40]] {
+                operation.gradient("x", x, x.len(), 1e-3, reference, |x, grad_y, grad_x| {
+                    simd.run(Backward { scale: ExpSigmoid::default(), x, grad_y, grad_x });
+                });
+            }
+        }
+        range::tests::agreement(report);
+        let operation = report.operation("sym_exp_sigmoid");
+        let x = Golden::open("scaling").values("sym_exp_sigmoid.in.x");
+        let mut y = vec![f32::NAN; x.len()];
+        SymExpSigmoid::default().forward(&x, &mut y);
+        operation.golden("scaling/sym_exp_sigmoid", "y", &y, tolerance);
+        for x in
+            [vec![-1.0, 0.5, 2.0, -3.0], vec![1.7], (1..200).map(|i| i as f32 * 0.02).collect()]
+        {
+            let side = |x: &[f64], y: &mut [f64]| {
+                let sides: Vec<f64> = x.iter().map(|x| 8.0 * (x.abs() / 2.0 - 1.0)).collect();
+                reference(&sides, y);
+            };
+            operation.gradient("x", &x, x.len(), 1e-4, side, |x, grad_y, grad_x| {
+                SymExpSigmoid::default().backward(x, grad_y, grad_x);
             });
         }
     }
