@@ -46,6 +46,7 @@ impl Clip {
     fn backward(&self, harmonic: &mut Harmonic, grad_audio: &[f32], grads: &mut Gradients) {
         let grads = HarmonicGradients {
             f0_hz: grads.f0_hz.as_deref_mut(),
+            initial_phase: None,
             amplitudes: &mut grads.amplitudes,
             harmonic_distribution: &mut grads.distribution,
         };

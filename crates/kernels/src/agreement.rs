@@ -19,6 +19,7 @@ const REPORTS: &[fn(&mut Report)] = &[
     crate::units::tests::agreement,
     crate::frequencies::tests::agreement,
     crate::resample::tests::agreement,
+    crate::harmonic::tests::agreement,
 ];
 
 /// Golden cases that other crates' tests compare: the optimizer's and the whole decoder's.

@@ -10,28 +10,42 @@
 )]
 
 mod controls;
+mod frequencies;
 mod normalize;
 mod phase;
 mod tile;
 
 use std::f64::consts::TAU;
 
-pub use normalize::{normalize_harmonics, normalize_harmonics_backward};
+pub use controls::HarmonicGradients;
+pub use frequencies::{
+    harmonic_frequencies, harmonic_frequencies_backward, remove_above_nyquist,
+    remove_above_nyquist_backward,
+};
+pub use normalize::{
+    normalize_distribution, normalize_distribution_backward, normalize_harmonics,
+    normalize_harmonics_backward,
+};
 
 use crate::FrameGrid;
 use crate::resample::{linear_weight, window_weight};
 use crate::simd::Simd;
-use controls::{Controls, check_gradients, finish_frame};
+use controls::{Controls, finish_frame};
 use phase::{Glide, Phase};
 use tile::{BackwardHop, ForwardTile, FrequencyBackwardTile, HopSamples, LANES, TILE};
 
 /// How harmonic amplitudes go from one frame to the next. The fundamental always goes linearly.
+///
+/// Any other curve (the reference has `cubic`) is had by resampling the amplitudes and f0 to the
+/// sample rate beforehand, and a hop of 1.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum AmplitudeInterpolation {
     /// Raised-cosine crossfade (overlapping Hann windows); smooth at the frames.
     Window,
     /// Straight line.
     Linear,
+    /// Each frame held for its hop, then a step (the reference's `nearest`, which rounds down).
+    Nearest,
 }
 
 /// Harmonic synthesizer: controls at the frame rate to audio, and back.
@@ -44,7 +58,12 @@ pub enum AmplitudeInterpolation {
 ///
 /// The phase is exact: it is summed as a 64-bit integer fraction of a turn, where the reference's
 /// running f32 sum is off by radians after four seconds. The worst error of a sample is about 3e-7
-/// of the sum of the amplitudes.
+/// of the sum of the amplitudes. The reference's streaming synthesizer, unlike its other one, does
+/// not cut harmonics that reach the Nyquist frequency within a hop; here both do.
+///
+/// An f0 that is not finite makes the hops on both sides of its frame NaN, and an initial phase that
+/// is not finite the whole output. After such an f0 the phase is some finite one, so that a stream
+/// recovers, where the reference would be NaN for good.
 ///
 /// # Blocks
 ///
@@ -86,17 +105,6 @@ struct Scratch {
     grad_phases: Vec<f32>,
 }
 
-/// Where [`Harmonic::backward`] accumulates; shapes as the inputs of the same name.
-#[derive(Debug)]
-pub struct HarmonicGradients<'a> {
-    /// With respect to `f0_hz`, `[n_frames]`; doubles the work, so `None` where it is not needed.
-    pub f0_hz: Option<&'a mut [f32]>,
-    /// With respect to `amplitudes`, `[n_frames]`.
-    pub amplitudes: &'a mut [f32],
-    /// With respect to `harmonic_distribution`, `[n_frames, n_harmonics]`.
-    pub harmonic_distribution: &'a mut [f32],
-}
-
 impl Harmonic {
     /// A synthesizer of harmonics `1..=n_harmonics` on `grid`.
     ///
@@ -113,6 +121,7 @@ impl Harmonic {
         let weight = match amplitude_interpolation {
             AmplitudeInterpolation::Window => window_weight,
             AmplitudeInterpolation::Linear => linear_weight,
+            AmplitudeInterpolation::Nearest => |_, _| 0.0,
         };
         let mut next_weights: Vec<f32> = (0..grid.hop).map(|j| weight(j, grid.hop)).collect();
         next_weights.resize(padded, 0.0);
@@ -162,28 +171,33 @@ impl Harmonic {
         audio: &mut [f32],
     ) -> f64 {
         let controls = Controls { f0_hz, amplitudes, harmonic_distribution };
-        self.check(controls, audio.len());
-        let hop = self.grid.hop;
+        controls.check(self.grid, self.n_harmonics, audio.len());
         let mut phase = Phase::from_turns(initial_phase);
-        for (i, audio) in audio.chunks_exact_mut(hop).enumerate() {
-            let glide = self.glide(controls.f0_hz, i);
+        for (i, audio) in audio.chunks_exact_mut(self.grid.hop).enumerate() {
+            let glide = controls.glide(i, self.grid.sample_rate);
             phase = self.prepare_frame(controls, i, phase, glide);
-            let audible = self.audible(glide);
-            let scratch = &self.scratch;
-            for (t, audio) in audio.chunks_mut(TILE).enumerate() {
-                let range = t * TILE..(t + 1) * TILE;
-                self.simd.run(ForwardTile {
-                    phases: tile_of(&scratch.phases[range.clone()]),
-                    f0_nyquist: tile_of(&scratch.f0_nyquist[range.clone()]),
-                    next_weights: tile_of(&self.next_weights[range]),
-                    amplitudes: &scratch.amplitudes[..audible.any],
-                    steps: &scratch.steps[..audible.any],
-                    n_always: audible.all,
-                    audio,
-                });
+            match self.audible(glide, initial_phase) {
+                Some(audible) => self.forward_hop(audible, audio),
+                None => audio.fill(f32::NAN),
             }
         }
-        phase.turns()
+        if initial_phase.is_finite() { phase.turns() } else { f64::NAN }
+    }
+
+    fn forward_hop(&self, audible: Audible, audio: &mut [f32]) {
+        let scratch = &self.scratch;
+        for (t, audio) in audio.chunks_mut(TILE).enumerate() {
+            let range = t * TILE..(t + 1) * TILE;
+            self.simd.run(ForwardTile {
+                phases: tile_of(&scratch.phases[range.clone()]),
+                f0_nyquist: tile_of(&scratch.f0_nyquist[range.clone()]),
+                next_weights: tile_of(&self.next_weights[range]),
+                amplitudes: &scratch.amplitudes[..audible.any],
+                steps: &scratch.steps[..audible.any],
+                n_always: audible.all,
+                audio,
+            });
+        }
     }
 
     /// Accumulates the vector-Jacobian product of [`forward`](Self::forward) with `grad_audio`.
@@ -192,12 +206,17 @@ impl Harmonic {
     /// `grad a_k[i] = sum_n grad_audio (1 - w) s_k` over the hop after frame `i`, plus the same with
     /// `w` over the hop before it; `grad amplitudes = sum_k harmonic_distribution[k] grad a_k` and
     /// `grad harmonic_distribution[k] = amplitudes grad a_k`. The phase of sample `n` moves with
-    /// every f0 before it, so `grad f0[n] = sum over m >= n of grad phase[m] / sample_rate`. The
-    /// cut at the Nyquist frequency is held fixed, as the reference does.
+    /// every f0 before it, so `grad f0[n] = sum over m >= n of grad phase[m] / sample_rate`, and with
+    /// the initial phase, whose gradient is the sum over all of them. The cut at the Nyquist
+    /// frequency is held fixed, as the reference does.
     ///
     /// # Panics
     ///
     /// If a length is not as in [`forward`](Self::forward), or a gradient's is not its input's.
+    ///
+    /// # Realtime Safety
+    ///
+    /// As [`forward`](Self::forward).
     pub fn backward(
         &mut self,
         f0_hz: &[f32],
@@ -208,30 +227,36 @@ impl Harmonic {
         mut grads: HarmonicGradients<'_>,
     ) {
         let controls = Controls { f0_hz, amplitudes, harmonic_distribution };
-        self.check(controls, grad_audio.len());
-        check_gradients(controls, &grads);
-        let n_hops = grad_audio.len() / self.grid.hop;
+        controls.check(self.grid, self.n_harmonics, grad_audio.len());
+        grads.check(controls);
+        let FrameGrid { sample_rate, hop } = self.grid;
+        let n_hops = grad_audio.len() / hop;
         let mut phase = Phase::from_turns(initial_phase);
         for i in 0..n_hops {
-            phase = self.glide(f0_hz, i).after_hop(phase, self.grid.hop);
+            phase = controls.glide(i, sample_rate).after_hop(phase, hop);
         }
+        let with_phases = grads.f0_hz.is_some() || grads.initial_phase.is_some();
         self.scratch.grad_next_amplitudes.fill(0.0);
         // Backwards in time, so that the sum over later phases is at hand.
         let mut later_phases = 0.0;
         for i in (0..n_hops).rev() {
-            let glide = self.glide(f0_hz, i);
-            phase = glide.before_hop(phase, self.grid.hop);
+            let glide = controls.glide(i, sample_rate);
+            phase = glide.before_hop(phase, hop);
             self.prepare_frame(controls, i, phase, glide);
-            let grad_audio = &grad_audio[i * self.grid.hop..][..self.grid.hop];
-            self.backward_amplitudes(grad_audio, glide);
-            if let Some(grad_f0_hz) = grads.f0_hz.as_deref_mut() {
-                self.backward_phases(grad_audio, glide);
-                later_phases += self.backward_f0(i, later_phases, grad_f0_hz);
+            let audible = self.audible(glide, initial_phase);
+            let grad_audio = &grad_audio[i * hop..][..hop];
+            self.backward_amplitudes(grad_audio, audible);
+            if with_phases {
+                self.backward_phases(grad_audio, audible);
+                later_phases += self.backward_f0(i, later_phases, grads.f0_hz.as_deref_mut());
             }
             self.finish_next(controls, i, &mut grads);
         }
         if n_hops > 0 {
             finish_frame(controls, 0, &self.scratch.grad_next_amplitudes, &mut grads);
+        }
+        if let Some(grad_initial_phase) = grads.initial_phase {
+            *grad_initial_phase += later_phases;
         }
     }
 
@@ -253,9 +278,13 @@ impl Harmonic {
 
     /// Writes the amplitude gradients of one hop to `scratch.grad_amplitudes`, and adds those of the
     /// next frame to `scratch.grad_next_amplitudes`.
-    fn backward_amplitudes(&mut self, grad_audio: &[f32], glide: Glide) {
-        let audible = self.audible(glide);
+    fn backward_amplitudes(&mut self, grad_audio: &[f32], audible: Option<Audible>) {
         let scratch = &mut self.scratch;
+        let Some(audible) = audible else {
+            scratch.grad_amplitudes.fill(f32::NAN);
+            scratch.grad_next_amplitudes.fill(f32::NAN);
+            return;
+        };
         scratch.grad_amplitudes.fill(0.0);
         for (j, grad) in grad_audio.iter().enumerate() {
             scratch.grad_next[j] = self.next_weights[j] * grad;
@@ -279,9 +308,12 @@ impl Harmonic {
     }
 
     /// Phase gradients of one frame, into `scratch.grad_phases`.
-    fn backward_phases(&mut self, grad_audio: &[f32], glide: Glide) {
-        let audible = self.audible(glide);
+    fn backward_phases(&mut self, grad_audio: &[f32], audible: Option<Audible>) {
         let scratch = &mut self.scratch;
+        let Some(audible) = audible else {
+            scratch.grad_phases.fill(f32::NAN);
+            return;
+        };
         for (t, grad_audio) in grad_audio.chunks(TILE).enumerate() {
             let range = t * TILE..(t + 1) * TILE;
             self.simd.run(FrequencyBackwardTile {
@@ -298,7 +330,7 @@ impl Harmonic {
     }
 
     /// Spreads the phase gradients of frame `i` over its two ends; returns their sum in turns.
-    fn backward_f0(&self, i: usize, later_phases: f64, grad_f0_hz: &mut [f32]) -> f64 {
+    fn backward_f0(&self, i: usize, later_phases: f64, grad_f0_hz: Option<&mut [f32]>) -> f64 {
         let hop = self.grid.hop;
         let (mut here, mut next) = (0.0, 0.0);
         let mut later = later_phases;
@@ -308,27 +340,25 @@ impl Harmonic {
             here += later * (hop - j) as f64;
         }
         let scale = 1.0 / (hop as f64 * f64::from(self.grid.sample_rate));
-        let last = grad_f0_hz.len() - 1;
-        grad_f0_hz[i] += (here * scale) as f32;
-        grad_f0_hz[(i + 1).min(last)] += (next * scale) as f32;
+        if let Some(grad_f0_hz) = grad_f0_hz {
+            let last = grad_f0_hz.len() - 1;
+            grad_f0_hz[i] += (here * scale) as f32;
+            grad_f0_hz[(i + 1).min(last)] += (next * scale) as f32;
+        }
         later - later_phases
     }
 
-    /// f0 over the hop after frame `i`.
-    fn glide(&self, f0_hz: &[f32], i: usize) -> Glide {
-        let sample_rate = f64::from(self.grid.sample_rate);
-        let start = f64::from(f0_hz[i]) / sample_rate;
-        let end = f64::from(f0_hz[(i + 1).min(f0_hz.len() - 1)]) / sample_rate;
-        Glide { start, end }
-    }
-
-    /// Harmonics below the Nyquist frequency over a whole glide, and at any point of it.
-    fn audible(&self, glide: Glide) -> Audible {
+    /// Harmonics below the Nyquist frequency over a whole glide, and at any point of it; nothing if
+    /// the phases over it are no numbers.
+    fn audible(&self, glide: Glide, initial_phase: f64) -> Option<Audible> {
+        if !(initial_phase.is_finite() && glide.start.is_finite() && glide.end.is_finite()) {
+            return None;
+        }
         let below = |omega: f64| {
             (1..=self.n_harmonics).rev().find(|&k| k as f64 * omega < 0.5).unwrap_or(0)
         };
         let (low, high) = (glide.start.min(glide.end), glide.start.max(glide.end));
-        Audible { all: below(high), any: below(low) }
+        Some(Audible { all: below(high), any: below(low) })
     }
 
     /// Fills the scratch with the phases and amplitudes of frame `i`; returns the phase after it.
@@ -343,34 +373,8 @@ impl Harmonic {
         let scratch = &mut self.scratch;
         glide.write_phases(phase, &mut scratch.phases[..hop]);
         glide.write_f0_nyquist(&mut scratch.f0_nyquist[..hop]);
-        let n_harmonics = self.n_harmonics;
-        let next = (i + 1).min(controls.f0_hz.len() - 1);
-        let here = &controls.harmonic_distribution[i * n_harmonics..][..n_harmonics];
-        let there = &controls.harmonic_distribution[next * n_harmonics..][..n_harmonics];
-        let (a_here, a_there) = (controls.amplitudes[i], controls.amplitudes[next]);
-        for k in 0..n_harmonics {
-            scratch.amplitudes[k] = a_here * here[k];
-            scratch.steps[k] = a_there * there[k] - a_here * here[k];
-        }
+        controls.write_amplitudes(i, &mut scratch.amplitudes, &mut scratch.steps);
         glide.after_hop(phase, hop)
-    }
-
-    fn check(&self, controls: Controls<'_>, n_samples: usize) {
-        let n_frames = controls.f0_hz.len();
-        let (hop, n_harmonics) = (self.grid.hop, self.n_harmonics);
-        let n_amplitudes = controls.amplitudes.len();
-        assert_eq!(n_amplitudes, n_frames, "Harmonic: {n_amplitudes} amplitudes, {n_frames} f0_hz");
-        let n_distribution = controls.harmonic_distribution.len();
-        assert_eq!(
-            n_distribution,
-            n_frames * n_harmonics,
-            "Harmonic: harmonic_distribution has {n_distribution} values for {n_frames} frames of \
-             {n_harmonics} harmonics"
-        );
-        assert!(
-            n_samples == n_frames * hop || n_samples + hop == n_frames * hop,
-            "Harmonic: {n_samples} samples for {n_frames} frames at hop {hop}"
-        );
     }
 }
 
@@ -386,7 +390,7 @@ struct Audible {
 #[cfg(test)]
 mod laws;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 /// The slice as a whole tile.
 fn tile_of<T>(slice: &[T]) -> &[T; TILE] {

@@ -47,8 +47,10 @@ pub use frequencies::{
 };
 pub use frequency_filter::{FilterAlignment, FrequencyFilter};
 pub use harmonic::{
-    AmplitudeInterpolation, Harmonic, HarmonicGradients, normalize_harmonics,
-    normalize_harmonics_backward,
+    AmplitudeInterpolation, Harmonic, HarmonicGradients, harmonic_frequencies,
+    harmonic_frequencies_backward, normalize_distribution, normalize_distribution_backward,
+    normalize_harmonics, normalize_harmonics_backward, remove_above_nyquist,
+    remove_above_nyquist_backward,
 };
 pub use loudness::Loudness;
 pub use matrix::{Matrix, MatrixMut};

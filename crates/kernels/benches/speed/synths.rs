@@ -75,6 +75,7 @@ fn harmonic(table: &Table) {
             synth.forward(f0_hz, amplitudes, distribution, 0.0, black_box(&mut audio));
             let grads = HarmonicGradients {
                 f0_hz: Some(&mut grad_f0_hz),
+                initial_phase: None,
                 amplitudes: &mut grad_amplitudes,
                 harmonic_distribution: &mut grad_distribution,
             };

@@ -52,6 +52,7 @@ proptest! {
             &g,
             HarmonicGradients {
                 f0_hz: None,
+                initial_phase: None,
                 amplitudes: &mut amplitudes,
                 harmonic_distribution: &mut distribution,
             },

@@ -1,9 +1,13 @@
 use std::f64::consts::{PI, TAU};
 
 use super::*;
-use crate::ExpSigmoid;
-use crate::golden::Golden;
-use crate::gradcheck::check_vjp;
+use crate::agreement::Report;
+use crate::testing::widen;
+
+mod golden;
+mod gradients;
+mod processor;
+mod reference;
 
 pub(super) const SAMPLE_RATE: u32 = 16_000;
 
@@ -27,6 +31,7 @@ fn oracle(
         let w = match interpolation {
             AmplitudeInterpolation::Linear => u,
             AmplitudeInterpolation::Window => 0.5 - 0.5 * (PI * u).cos(),
+            AmplitudeInterpolation::Nearest => 0.0,
         };
         let f0 = f0_hz[i] + u * (f0_hz[next] - f0_hz[i]);
         phase += f0 / f64::from(SAMPLE_RATE);
@@ -55,6 +60,15 @@ impl Example {
         packed.extend((0..n_frames).map(|i| 0.1 + wave(i, 1.3)));
         packed.extend((0..n_frames * n_harmonics).map(|i| 0.02 + 0.1 * wave(i, 2.1)));
         Self { packed, n_frames }
+    }
+
+    /// From inputs of a golden case.
+    fn from_controls(f0_hz: &[f32], amplitudes: &[f32], distribution: &[f32]) -> Self {
+        Self { packed: [f0_hz, amplitudes, distribution].concat(), n_frames: f0_hz.len() }
+    }
+
+    fn n_harmonics(&self) -> usize {
+        self.distribution().len() / self.n_frames
     }
 
     pub(super) fn f0_hz(&self) -> &[f32] {
@@ -88,18 +102,36 @@ fn each_path(
     })
 }
 
+pub(crate) fn agreement(report: &mut Report) {
+    let operation = report.operation("Harmonic");
+    golden::synthesis(operation);
+    golden::streaming(operation);
+    golden::gradients(operation);
+    gradients::on_all_shapes(operation);
+    processor::controls(report.operation("Harmonic with exp_sigmoid and normalize_harmonics"));
+    frequencies::tests::agreement(report);
+    normalize::tests::agreement(report);
+}
+
+#[test]
+fn it_agrees_with_the_reference_and_its_gradient() {
+    agreement(&mut Report::default());
+}
+
 #[test]
 fn forward_matches_the_oracle_on_every_path() {
-    use AmplitudeInterpolation::{Linear, Window};
+    use AmplitudeInterpolation::{Linear, Nearest, Window};
     // Whole tiles, a remainder, a hop below a tile; with and without harmonics above Nyquist.
     for (hop, n_harmonics, low_hz, span_hz, interpolation) in [
         (64, 45, 60.0, 50.0, Window),
         (80, 100, 150.3, 700.1, Linear),
         (7, 3, 1900.0, 7000.0, Window),
         (441, 12, 500.0, 100.0, Linear),
+        (96, 20, 300.0, 200.0, Nearest),
+        (1, 30, 400.0, 200.0, Window),
     ] {
         let example = Example::new(11, n_harmonics, low_hz, span_hz);
-        let controls: Vec<f64> = example.packed.iter().map(|&x| f64::from(x)).collect();
+        let controls = widen(&example.packed);
         let mut expected = vec![0.0; 11 * hop];
         oracle(&controls, 11, interpolation, 0.3, &mut expected);
         for mut harmonic in each_path(hop, n_harmonics, interpolation) {
@@ -114,62 +146,6 @@ fn forward_matches_the_oracle_on_every_path() {
             }
         }
     }
-}
-
-#[test]
-fn backward_matches_the_oracle_on_every_path() {
-    for (hop, interpolation, low_hz) in
-        [(32, AmplitudeInterpolation::Window, 210.0), (41, AmplitudeInterpolation::Linear, 900.0)]
-    {
-        let (n_frames, n_harmonics) = (5, 12);
-        let example = Example::new(n_frames, n_harmonics, low_hz, 60.0);
-        for harmonic in each_path(hop, n_harmonics, interpolation) {
-            let forward = |x: &[f64], y: &mut [f64]| oracle(x, n_frames, interpolation, 0.2, y);
-            let backward = |x: &[f32], grad_y: &[f32], grad_x: &mut [f32]| {
-                let x = Example { packed: x.to_vec(), n_frames };
-                let (f0_hz, rest) = grad_x.split_at_mut(n_frames);
-                let (amplitudes, harmonic_distribution) = rest.split_at_mut(n_frames);
-                harmonic.clone().backward(
-                    x.f0_hz(),
-                    x.amplitudes(),
-                    x.distribution(),
-                    0.2,
-                    grad_y,
-                    HarmonicGradients { f0_hz: Some(f0_hz), amplitudes, harmonic_distribution },
-                );
-            };
-            // Harmonic 12 over 200 samples turns once for 16000 / (12 * 200) = 7 Hz.
-            check_vjp(&example.packed, n_frames * hop, 1e-3, forward, backward);
-        }
-    }
-}
-
-#[test]
-fn backward_of_a_lookahead_block_matches_the_oracle() {
-    // One hop fewer than frames: the oracle's last hop gets no gradient.
-    let (n_frames, n_harmonics, hop) = (4, 6, 50);
-    let example = Example::new(n_frames, n_harmonics, 300.0, 100.0);
-    let window = AmplitudeInterpolation::Window;
-    let n_samples = (n_frames - 1) * hop;
-    let forward = |x: &[f64], y: &mut [f64]| {
-        let mut whole = vec![0.0; n_frames * hop];
-        oracle(x, n_frames, window, 0.0, &mut whole);
-        y.copy_from_slice(&whole[..n_samples]);
-    };
-    let backward = |x: &[f32], grad_y: &[f32], grad_x: &mut [f32]| {
-        let x = Example { packed: x.to_vec(), n_frames };
-        let (f0_hz, rest) = grad_x.split_at_mut(n_frames);
-        let (amplitudes, harmonic_distribution) = rest.split_at_mut(n_frames);
-        each_path(hop, n_harmonics, window).last().expect("a path").backward(
-            x.f0_hz(),
-            x.amplitudes(),
-            x.distribution(),
-            0.0,
-            grad_y,
-            HarmonicGradients { f0_hz: Some(f0_hz), amplitudes, harmonic_distribution },
-        );
-    };
-    check_vjp(&example.packed, n_samples, 1e-3, forward, backward);
 }
 
 #[test]
@@ -212,142 +188,6 @@ fn the_phase_is_exact_after_a_minute() {
     assert!((phase - turns.fract()).abs() < 4e-12, "{phase}, not {}", turns.fract());
 }
 
-/// What the reference's angular cumulative sum can be off by for each unit of amplitude: it adds
-/// up to 1000 phase steps in f32, to at most 3142 rad, where a rounding is at most 1.2e-4 rad;
-/// with random signs, 1000 of them are 2e-3 rad.
-const ANGULAR_ERROR: f32 = 4e-3;
-
-#[test]
-fn matches_the_reference() {
-    let mut golden = Golden::open("oscillators");
-    let (f0_hz, amplitudes, distribution) =
-        (golden.values("base.in.f0"), golden.values("base.in.amp"), golden.values("base.in.hd"));
-    for (name, interpolation) in
-        [("window", AmplitudeInterpolation::Window), ("linear", AmplitudeInterpolation::Linear)]
-    {
-        let expected = golden.values(&format!("harmonic_synthesis_{name}_ang1.out.y"));
-        let grid = FrameGrid { sample_rate: SAMPLE_RATE, hop: 64 };
-        let mut harmonic = Harmonic::new(grid, 30, interpolation);
-        for row in 0..2 {
-            let mut audio = vec![f32::NAN; 3200];
-            let (frames, values) = (row * 50..(row + 1) * 50, row * 1500..(row + 1) * 1500);
-            harmonic.forward(
-                &f0_hz[frames.clone()],
-                &amplitudes[frames],
-                &distribution[values],
-                0.0,
-                &mut audio,
-            );
-            compare(&audio, &expected[row * 3200..][..3200], 3.0 * ANGULAR_ERROR);
-        }
-    }
-}
-
-#[test]
-fn streaming_matches_the_reference() {
-    let mut golden = Golden::open("oscillators");
-    let expected = golden.values("streaming_harmonic_synthesis.out.y");
-    let final_phase = golden.values("streaming_harmonic_synthesis.out.final_phase");
-    let grid = FrameGrid { sample_rate: SAMPLE_RATE, hop: 64 };
-    let mut harmonic = Harmonic::new(grid, 30, AmplitudeInterpolation::Linear);
-    let mut audio = vec![f32::NAN; 3200];
-    let f0_hz = golden.values("base.in.f0");
-    let amplitudes = golden.values("base.in.amp");
-    // The reference normalises here, unlike in `harmonic_synthesis`.
-    let mut distribution = vec![0.0; 3000];
-    normalize_harmonics(&golden.values("base.in.hd"), &f0_hz, 16_000.0, &mut distribution);
-    for (row, final_phase) in final_phase.into_iter().enumerate() {
-        let (frames, values) = (row * 50..(row + 1) * 50, row * 1500..(row + 1) * 1500);
-        let phase = harmonic.forward(
-            &f0_hz[frames.clone()],
-            &amplitudes[frames],
-            &distribution[values],
-            0.7 / TAU,
-            &mut audio,
-        );
-        let expected_phase = f64::from(final_phase) / TAU;
-        assert!((phase - expected_phase).abs() < 1e-4, "{phase}, not {expected_phase}");
-        // Harmonics of the second row cross the Nyquist frequency, where this function of the
-        // reference, unlike `oscillator_bank`, lets them alias for the rest of the hop.
-        if row == 0 {
-            compare(&audio, &expected[..3200], ANGULAR_ERROR);
-        }
-    }
-}
-
-#[test]
-fn the_synth_matches_the_reference() {
-    let mut golden = Golden::open("synths");
-    let f0_hz = golden.values("harmonic.in.f0");
-    let mut amplitudes = golden.values("harmonic.in.amps");
-    let mut distribution = golden.values("harmonic.in.hd");
-    scale_controls(&f0_hz, &mut amplitudes, &mut distribution);
-    compare(&amplitudes, &golden.values("harmonic.out.amplitudes"), 1e-5);
-    compare(&distribution, &golden.values("harmonic.out.harmonic_distribution"), 1e-6);
-    let expected = golden.values("harmonic_use_angular_cumsum.out.signal");
-    let grid = FrameGrid { sample_rate: SAMPLE_RATE, hop: 64 };
-    let mut harmonic = Harmonic::new(grid, 30, AmplitudeInterpolation::Window);
-    for row in 0..2 {
-        let mut audio = vec![f32::NAN; 3200];
-        let (frames, values) = (row * 50..(row + 1) * 50, row * 1500..(row + 1) * 1500);
-        harmonic.forward(
-            &f0_hz[frames.clone()],
-            &amplitudes[frames],
-            &distribution[values],
-            0.0,
-            &mut audio,
-        );
-        compare(&audio, &expected[row * 3200..][..3200], 2.0 * ANGULAR_ERROR);
-    }
-}
-
-/// The reference's `Harmonic.get_controls`.
-fn scale_controls(f0_hz: &[f32], amplitudes: &mut [f32], distribution: &mut [f32]) {
-    let raw = amplitudes.to_vec();
-    ExpSigmoid::default().forward(&raw, amplitudes);
-    let raw = distribution.to_vec();
-    let mut scaled = raw.clone();
-    ExpSigmoid::default().forward(&raw, &mut scaled);
-    normalize_harmonics(&scaled, f0_hz, 16_000.0, distribution);
-}
-
-#[test]
-fn gradients_match_the_reference() {
-    let mut golden = Golden::open("gradients");
-    let (v, f0_hz) = (golden.values("base.in.v"), golden.values("base.in.f0"));
-    let (amplitudes, distribution) = (golden.values("base.in.amp"), golden.values("base.in.hd"));
-    let grid = FrameGrid { sample_rate: SAMPLE_RATE, hop: 64 };
-    let mut harmonic = Harmonic::new(grid, 30, AmplitudeInterpolation::Window);
-    let mut grad = (vec![0.0; 100], vec![0.0; 100], vec![0.0; 3000]);
-    for row in 0..2 {
-        let (frames, values) = (row * 50..(row + 1) * 50, row * 1500..(row + 1) * 1500);
-        harmonic.backward(
-            &f0_hz[frames.clone()],
-            &amplitudes[frames.clone()],
-            &distribution[values.clone()],
-            0.0,
-            &v[row * 3200..][..3200],
-            HarmonicGradients {
-                f0_hz: Some(&mut grad.0[frames.clone()]),
-                amplitudes: &mut grad.1[frames],
-                harmonic_distribution: &mut grad.2[values],
-            },
-        );
-    }
-    let case = "harmonic_synthesis_window_ang1.out";
-    for (name, grad) in [("d_f0", &grad.0), ("d_amp", &grad.1), ("d_hd", &grad.2)] {
-        let expected = golden.values(&format!("{case}.{name}"));
-        let largest = expected.iter().fold(0.0_f32, |m, g| m.max(g.abs()));
-        compare(grad, &expected, ANGULAR_ERROR * largest);
-    }
-}
-
-fn compare(got: &[f32], expected: &[f32], tolerance: f32) {
-    assert_eq!(got.len(), expected.len(), "as many values");
-    let worst = got.iter().zip(expected).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
-    assert!(worst <= tolerance, "worst error {worst:e} above {tolerance:e}");
-}
-
 #[test]
 fn silent_controls_are_silent() {
     let grid = FrameGrid { sample_rate: SAMPLE_RATE, hop: 64 };
@@ -360,15 +200,66 @@ fn silent_controls_are_silent() {
     assert_eq!(audio, [0.0; 128], "nothing above the Nyquist frequency");
 }
 
+/// Whether each hop of `audio` is all NaN (true) or all numbers (false).
+fn hops_without_numbers(audio: &[f32], hop: usize) -> Vec<bool> {
+    let is_nan = |hop: &[f32]| {
+        let n = hop.iter().filter(|y| y.is_nan()).count();
+        assert!(n == 0 || n == hop.len(), "{n} of {} samples are NaN", hop.len());
+        n > 0
+    };
+    audio.chunks(hop).map(is_nan).collect()
+}
+
 #[test]
-fn values_that_are_not_finite_do_not_panic() {
+fn an_f0_that_is_not_finite_silences_no_stream_but_shows() {
     let grid = FrameGrid { sample_rate: SAMPLE_RATE, hop: 64 };
     let mut harmonic = Harmonic::new(grid, 2, AmplitudeInterpolation::Linear);
-    let mut audio = [0.0; 192];
-    let f0_hz = [f32::NAN, f32::INFINITY, -1e30];
-    let phase = harmonic.forward(&f0_hz, &[1.0; 3], &[0.5; 6], f64::NAN, &mut audio);
+    for f0 in [f32::NAN, f32::INFINITY, f32::NEG_INFINITY] {
+        let mut audio = [0.0; 320];
+        let f0_hz = [440.0, 440.0, f0, 440.0, 440.0];
+        let phase = harmonic.forward(&f0_hz, &[1.0; 5], &[0.5; 10], 0.0, &mut audio);
+        assert!((0.0..1.0).contains(&phase), "{phase}");
+        let expected = [false, true, true, false, false];
+        assert_eq!(hops_without_numbers(&audio, 64), expected, "{f0}");
+    }
+    let mut audio = [0.0; 128];
+    let phase = harmonic.forward(&[440.0; 2], &[1.0; 2], &[0.5; 4], f64::NAN, &mut audio);
+    assert!(phase.is_nan(), "{phase}");
+    assert_eq!(hops_without_numbers(&audio, 64), [true; 2], "an unknown initial phase");
+}
+
+#[test]
+fn amplitudes_that_are_not_finite_show_where_they_sound() {
+    let grid = FrameGrid { sample_rate: SAMPLE_RATE, hop: 64 };
+    for bad in [f32::NAN, f32::INFINITY] {
+        let mut harmonic = Harmonic::new(grid, 2, AmplitudeInterpolation::Linear);
+        for input in 0..2 {
+            let (mut amplitudes, mut distribution) = ([1.0; 5], [0.5; 10]);
+            if input == 0 {
+                amplitudes[2] = bad;
+            } else {
+                distribution[5] = bad;
+            }
+            let mut audio = [0.0; 320];
+            harmonic.forward(&[440.0; 5], &amplitudes, &distribution, 0.0, &mut audio);
+            let finite: Vec<bool> =
+                audio.chunks(64).map(|hop| hop.iter().all(|y| y.is_finite())).collect();
+            assert_eq!(finite, [true, false, false, true, true], "{bad} in input {input}");
+        }
+    }
+}
+
+#[test]
+fn enormous_and_tiny_values_neither_hang_nor_panic() {
+    let grid = FrameGrid { sample_rate: SAMPLE_RATE, hop: 64 };
+    let mut harmonic = Harmonic::new(grid, 2, AmplitudeInterpolation::Linear);
+    let mut audio = [f32::NAN; 256];
+    let f0_hz = [f32::MAX, f32::MIN, 1e-44, -1e30];
+    let phase = harmonic.forward(&f0_hz, &[1.0; 4], &[0.5; 8], -1e300, &mut audio);
     assert!((0.0..1.0).contains(&phase), "{phase}");
     assert!(audio.iter().all(|y| y.abs() <= 1.0), "bounded by the sum of the amplitudes");
+    harmonic.forward(&[100.0; 4], &[1e-40; 4], &[0.5; 8], 0.0, &mut audio);
+    assert!(audio.iter().all(|y| y.abs() <= 1e-40), "denormals");
 }
 
 #[test]

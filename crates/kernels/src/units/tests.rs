@@ -74,7 +74,7 @@ fn level_agreement(report: &mut Report) {
         "db",
         &[-80.0, -6.0, 0.5, 20.0],
         |x| 10.0_f64.powf(x / 20.0),
-        |x, g| db_to_amplitude_backward(x, g),
+        db_to_amplitude_backward,
     );
     let operation = report.operation("db_to_power");
     golden(operation, "db_to_power", power(), db_to_power);
@@ -83,7 +83,7 @@ fn level_agreement(report: &mut Report) {
         "db",
         &[-80.0, -6.0, 0.5, 20.0],
         |x| 10.0_f64.powf(x / 10.0),
-        |x, g| db_to_power_backward(x, g),
+        db_to_power_backward,
     );
 }
 

@@ -120,6 +120,7 @@ impl HarmonicBranch {
             grad_audio,
             HarmonicGradients {
                 f0_hz: None,
+                initial_phase: None,
                 amplitudes: &mut grad_controls.amplitudes,
                 harmonic_distribution: &mut grad_controls.harmonic_distribution,
             },
