@@ -20,6 +20,7 @@ const REPORTS: &[fn(&mut Report)] = &[
     crate::frequencies::tests::agreement,
     crate::resample::tests::agreement,
     crate::harmonic::tests::agreement,
+    crate::conversions::tests::agreement,
 ];
 
 /// Golden cases that other crates' tests compare: the optimizer's and the whole decoder's.

@@ -8,6 +8,7 @@
 
 #[cfg(test)]
 mod agreement;
+mod conversions;
 mod elementary;
 mod envelope;
 mod fft_convolve;
@@ -37,6 +38,11 @@ mod stft;
 mod testing;
 mod units;
 
+pub use conversions::{
+    HarmonicControls, HarmonicControlsMut, HarmonicToWavetable, SinusoidalControls,
+    SinusoidalControlsMut, SinusoidalToHarmonic, harmonic_to_sinusoidal,
+    harmonic_to_sinusoidal_backward,
+};
 pub use envelope::{AverageSpectrum, SpectralEnvelope};
 pub use fft_convolve::FftConvolve;
 pub use filtered_noise::FilteredNoise;
