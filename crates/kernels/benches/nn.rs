@@ -3,9 +3,13 @@
 //!
 //! `plain` rows do the same work with the loops of a first draft, for the ratio.
 
+use std::hint::spin_loop;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
+
 use ddsp_kernels::nn::{
-    Dense, DenseGradients, Gru, GruGradients, GruRecurrence, GruSequence, GruWeights, LayerNorm,
-    dense, dense_backward, layer_norm_leaky_relu,
+    ColumnExchange, Dense, DenseGradients, Fc, FcCache, FcGradients, Gru, GruGradients,
+    GruRecurrence, GruSequence, GruWeights, dense, dense_backward, fc, fc_backward,
 };
 use ddsp_kernels::{Matrix, MatrixMut};
 use divan::counter::ItemsCount;
@@ -97,6 +101,70 @@ fn gru_forward_and_backward(bencher: Bencher<'_, '_>, n_examples: usize) {
     });
 }
 
+/// A barrier for two that spins: turns are shorter than a system call.
+#[derive(Default)]
+struct Spin {
+    arrivals: AtomicUsize,
+}
+
+impl Spin {
+    fn wait(&self) {
+        let both = (self.arrivals.fetch_add(1, Ordering::AcqRel) + 1).next_multiple_of(2);
+        while self.arrivals.load(Ordering::Acquire) < both {
+            spin_loop();
+        }
+    }
+}
+
+/// Half of the units on each of two threads, which exchange states after each frame.
+///
+/// What the pass before left serves as the input's part, and each worker's half twice as all states.
+#[divan::bench(args = [1, 2, 4, 8], consts = [false, true])]
+fn gru_two_workers<const BACKWARD: bool>(bencher: Bencher<'_, '_>, n_examples: usize) {
+    let (layer, n_rows, half) = (Layer::new(), N_FRAMES * n_examples, N_UNITS / 2);
+    let exchange = ColumnExchange::new(3 * n_examples, N_UNITS);
+    let barrier = Spin::default();
+    let mut workers = [0..half, half..N_UNITS].map(|units| {
+        let mut recurrence = GruRecurrence::default();
+        recurrence.pack_units_for_training(layer.weights(), units.clone());
+        (Gru::with_units(N_UNITS, units.clone(), n_rows), recurrence, units)
+    });
+    let (states, grad_y) = (values(n_rows * N_UNITS, 1.0), values(n_rows * half, 1.0));
+    let flop = if BACKWARD { 3 } else { 1 } * 2 * N_FRAMES * n_examples * N_UNITS * WIDTH;
+    bencher.counter(ItemsCount::new(flop)).bench_local(|| {
+        thread::scope(|scope| {
+            for (gru, recurrence, units) in &mut workers {
+                let (exchange, barrier, states, grad_y) = (&exchange, &barrier, &states, &grad_y);
+                scope.spawn(move || {
+                    let mut worker = exchange.worker(units.clone(), || barrier.wait());
+                    let initial_state = vec![0.0; n_examples * N_UNITS];
+                    let (mut state, mut y) = (initial_state.clone(), vec![0.0; n_rows * half]);
+                    let y_rows = MatrixMut::new(&mut y, n_rows, half);
+                    gru.recur_shared(recurrence, &mut state, y_rows, &mut worker);
+                    if !BACKWARD {
+                        return;
+                    }
+                    let sequence = GruSequence {
+                        initial_state: &initial_state,
+                        y: Matrix::new(states, n_rows, N_UNITS),
+                        grad_y: Matrix::new(grad_y, n_rows, half),
+                    };
+                    let mut grad_state = vec![0.0; n_examples * half];
+                    let (mut kernel, mut bias) = (vec![0.0; N_UNITS * WIDTH], vec![0.0; 2 * WIDTH]);
+                    let grads = GruGradients { recurrent_kernel: &mut kernel, bias: &mut bias };
+                    gru.recur_backward_shared(
+                        recurrence,
+                        sequence,
+                        &mut grad_state,
+                        grads,
+                        &mut worker,
+                    );
+                });
+            }
+        });
+    });
+}
+
 /// The recurrence as the formulas are written, one row after another.
 #[divan::bench(args = [1, 8], sample_count = 3)]
 fn gru_forward_plain(bencher: Bencher<'_, '_>, n_examples: usize) {
@@ -173,19 +241,72 @@ fn dense_forward_plain(bencher: Bencher<'_, '_>) {
     });
 }
 
-/// Layer norm and leaky ReLU of a chunk that stays in cache; items are values.
+/// Rows, inputs and outputs of the fully connected layer, whose products are to be compared with
+/// those of the dense layer.
+const FC_SHAPE: [usize; 3] = [16 * N_FRAMES, 512, 512];
+
+struct FcLayer {
+    x: Vec<f32>,
+    kernel: Vec<f32>,
+    others: [Vec<f32>; 3],
+    normalized: Vec<f32>,
+    inverse_std: Vec<f32>,
+    y: Vec<f32>,
+}
+
+impl FcLayer {
+    fn new() -> Self {
+        let [n_rows, n_in, n_out] = FC_SHAPE;
+        Self {
+            x: values(n_rows * n_in, 1.0),
+            kernel: values(n_in * n_out, 0.1),
+            others: [0.1, 1.0, 1.0].map(|scale| values(n_out, scale)),
+            normalized: values(n_rows * n_out, 1.0),
+            inverse_std: vec![1.0; n_rows],
+            y: values(n_rows * n_out, 1.0),
+        }
+    }
+
+    /// The layer as a kernel takes it, its `x`, its cache and its `y`.
+    fn parts(&mut self) -> (Fc<'_>, Matrix<'_>, FcCache<'_>, MatrixMut<'_>) {
+        let [n_rows, n_in, n_out] = FC_SHAPE;
+        let Self { x, kernel, others: [bias, gain, shift], normalized, inverse_std, y } = self;
+        let normalized = MatrixMut::new(normalized, n_rows, n_out);
+        (
+            Fc { kernel, bias, gain, shift },
+            Matrix::new(x, n_rows, n_in),
+            FcCache { normalized, inverse_std },
+            MatrixMut::new(y, n_rows, n_out),
+        )
+    }
+}
+
+/// Dense, layer norm and leaky ReLU; only the product is counted.
 #[divan::bench]
-fn layer_norm(bencher: Bencher<'_, '_>) {
-    let n_rows = 256;
-    let (mut x, mut y) = (values(n_rows * N_UNITS, 1.0), vec![0.0; n_rows * N_UNITS]);
-    let (gain, shift) = (values(N_UNITS, 1.0), values(N_UNITS, 1.0));
-    let mut inverse_std = vec![0.0; n_rows];
-    bencher.counter(ItemsCount::new(n_rows * N_UNITS)).bench_local(|| {
-        layer_norm_leaky_relu(
-            LayerNorm { gain: &gain, shift: &shift },
-            MatrixMut::new(&mut x, n_rows, N_UNITS),
-            &mut inverse_std,
-            MatrixMut::new(&mut y, n_rows, N_UNITS),
-        );
+fn fc_forward(bencher: Bencher<'_, '_>) {
+    let mut layer = FcLayer::new();
+    bencher.counter(ItemsCount::new(2 * FC_SHAPE.iter().product::<usize>())).bench_local(|| {
+        let (weights, x, cache, y) = layer.parts();
+        fc(weights, x, cache, y);
+    });
+}
+
+/// All its gradients.
+#[divan::bench]
+fn fc_gradients(bencher: Bencher<'_, '_>) {
+    let [n_rows, n_in, n_out] = FC_SHAPE;
+    let mut layer = FcLayer::new();
+    let (mut grad_x, mut kernel) = (vec![0.0; n_rows * n_in], vec![0.0; n_in * n_out]);
+    let [mut bias, mut gain, mut shift] = [(); 3].map(|()| vec![0.0; n_out]);
+    bencher.counter(ItemsCount::new(4 * FC_SHAPE.iter().product::<usize>())).bench_local(|| {
+        let (weights, x, cache, grad_y) = layer.parts();
+        let grads = FcGradients {
+            kernel: &mut kernel,
+            bias: &mut bias,
+            gain: &mut gain,
+            shift: &mut shift,
+        };
+        let grad_x = MatrixMut::new(&mut grad_x, n_rows, n_in);
+        fc_backward(weights, x, cache, grad_y.as_ref(), grads, Some(grad_x));
     });
 }

@@ -1,4 +1,4 @@
-//! Spectral loss and loudness of 16 clips of 4 s, on one thread and split over two.
+//! Spectral loss, loudness and features of 16 clips of 4 s, on one thread and split over two.
 //!
 //! `cargo bench -p ddsp-kernels --bench spectral`. `plain` is the loss with one real transform for
 //! each frame and the standard library's square root and logarithm: the ratio is what pairs of
@@ -6,7 +6,10 @@
 
 use std::thread;
 
-use ddsp_kernels::{Complex32, FrameGrid, Loudness, SpectralLoss, SpectralLossConfig};
+use ddsp_kernels::{
+    Complex32, FrameAlignment, FrameGrid, Framing, InverseStft, Loudness, Magnitudes, Mel,
+    MelBands, Mfcc, SpectralLoss, SpectralLossConfig, Stft,
+};
 use realfft::RealFftPlanner;
 
 const N_CLIPS: usize = 16;
@@ -38,6 +41,16 @@ fn for_clips<S>(n_threads: usize, start: impl Fn() -> S + Sync, clip: impl Fn(&m
                 let mut state = start();
                 (0..N_CLIPS / n_threads).for_each(|_| clip(&mut state));
             });
+        }
+    });
+}
+
+/// Runs `clip(state)` for all clips, split over a thread for each state.
+fn for_states<S: Send>(states: &mut [S], clip: impl Fn(&mut S) + Sync) {
+    let n_clips = N_CLIPS / states.len();
+    thread::scope(|scope| {
+        for state in states {
+            scope.spawn(|| (0..n_clips).for_each(|_| clip(state)));
         }
     });
 }
@@ -90,6 +103,78 @@ fn loudness(bencher: divan::Bencher, n_threads: usize) {
     bencher.bench_local(|| {
         let start = || (Loudness::new(grid), vec![0.0; grid.n_frames(N_SAMPLES)]);
         for_clips(n_threads, start, |(loudness, levels)| loudness.forward(&audio, levels));
+    });
+}
+
+/// Every term of the loss, loudness too.
+#[divan::bench(args = [1, 2], sample_count = 10)]
+fn loss_of_every_term(bencher: divan::Bencher, n_threads: usize) {
+    let (target, audio) = (audio(220.0), audio(221.0));
+    let config = SpectralLossConfig {
+        delta_time_weight: 1.0,
+        delta_freq_weight: 1.0,
+        cumsum_freq_weight: 1.0,
+        loudness_weight: 1.0,
+        ..SpectralLossConfig::default()
+    };
+    bencher.bench_local(|| {
+        let start = || (SpectralLoss::new(&config, N_SAMPLES), vec![0.0; N_SAMPLES]);
+        for_clips(n_threads, start, |(loss, grad)| {
+            divan::black_box(loss.evaluate(&target, &audio, Some(grad)));
+        });
+    });
+}
+
+/// `compute_logmel`, forward and back.
+#[divan::bench(args = [1, 2], sample_count = 10)]
+fn log_mel(bencher: divan::Bencher, n_threads: usize) {
+    let audio = audio(220.0);
+    let new = || Mel::new(Magnitudes::with_quarter_hop(2048), MelBands::default());
+    // Planned outside the clock: the weights take as long as the transforms.
+    let len = new().n_frames(N_SAMPLES) * new().n_bands();
+    let mut states: Vec<_> =
+        (0..n_threads).map(|_| (new(), vec![0.0; len], vec![0.0; N_SAMPLES])).collect();
+    bencher.bench_local(|| {
+        for_states(&mut states, |(mel, log_mel, grad_audio)| {
+            mel.forward_log(&audio, log_mel);
+            mel.backward_log(&audio, log_mel, grad_audio);
+        });
+    });
+}
+
+/// The features of the reference's encoders, forward and back.
+#[divan::bench(args = [1, 2], sample_count = 10)]
+fn mfcc(bencher: divan::Bencher, n_threads: usize) {
+    let audio = audio(220.0);
+    let new = || Mfcc::with_defaults(30);
+    let len = new().n_frames(N_SAMPLES) * 30;
+    let mut states: Vec<_> =
+        (0..n_threads).map(|_| (new(), vec![0.0; len], vec![0.0; N_SAMPLES])).collect();
+    bencher.bench_local(|| {
+        for_states(&mut states, |(mfcc, coefficients, grad_audio)| {
+            mfcc.forward(&audio, coefficients);
+            mfcc.backward(&audio, coefficients, grad_audio);
+        });
+    });
+}
+
+/// From audio to its spectrum and back to audio.
+#[divan::bench(args = [1, 2], sample_count = 10)]
+fn istft(bencher: divan::Bencher, n_threads: usize) {
+    let audio = audio(220.0);
+    let framing = Framing { window_len: 512, hop: 128, alignment: FrameAlignment::Centre };
+    let mut states: Vec<_> = (0..n_threads)
+        .map(|_| {
+            let stft = Stft::new(512, 512, 128, FrameAlignment::Centre);
+            let spectrum = vec![Complex32::ZERO; stft.n_frames(N_SAMPLES) * stft.n_bins()];
+            (stft, InverseStft::new(framing, 512, N_SAMPLES), spectrum, vec![0.0; N_SAMPLES])
+        })
+        .collect();
+    bencher.bench_local(|| {
+        for_states(&mut states, |(stft, inverse, spectrum, back)| {
+            stft.forward(&audio, spectrum);
+            inverse.forward(spectrum, back);
+        });
     });
 }
 

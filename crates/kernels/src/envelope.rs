@@ -201,7 +201,7 @@ impl SpectralEnvelope {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::stft::tests::noise;
+    use crate::testing::pseudo_random;
 
     const SAMPLE_RATE: u32 = 16_000;
 
@@ -290,7 +290,7 @@ mod tests {
     #[test]
     fn magnitudes_are_flat_for_white_noise_and_follow_a_slope() {
         let mut average = AverageSpectrum::new(SAMPLE_RATE);
-        average.add(&noise(64_000, 1));
+        average.add(&pseudo_random(1, 64_000));
         let magnitudes = average.magnitudes(9);
         // Each inner band averages 128 bins of 120 frames, every fourth of them independent.
         for magnitude in &magnitudes[1..8] {

@@ -42,13 +42,22 @@ impl<'a> Operand<'a> {
     }
 }
 
+/// Writes the product `a b` to `c`, whatever it held.
+///
+/// # Panics
+///
+/// If the shapes do not fit: `[m, k] [k, n]` and `[m, n]`.
+pub fn product(a: Matrix<'_>, b: Matrix<'_>, c: MatrixMut<'_>) {
+    multiply(Operand::new(a), Operand::new(b), c, false);
+}
+
 /// Adds the product `a b` to `c`.
 ///
 /// # Panics
 ///
 /// If the shapes do not fit: `[m, k] [k, n]` and `[m, n]`.
 pub fn add_product(a: Matrix<'_>, b: Matrix<'_>, c: MatrixMut<'_>) {
-    accumulate(Operand::new(a), Operand::new(b), c);
+    multiply(Operand::new(a), Operand::new(b), c, true);
 }
 
 /// Adds the product `a^T b` to `c`.
@@ -57,7 +66,7 @@ pub fn add_product(a: Matrix<'_>, b: Matrix<'_>, c: MatrixMut<'_>) {
 ///
 /// If the shapes do not fit: `[k, m] [k, n]` and `[m, n]`.
 pub fn add_product_transposed_a(a: Matrix<'_>, b: Matrix<'_>, c: MatrixMut<'_>) {
-    accumulate(Operand::transposed(a), Operand::new(b), c);
+    multiply(Operand::transposed(a), Operand::new(b), c, true);
 }
 
 /// Adds the product `a b^T` to `c`.
@@ -66,10 +75,11 @@ pub fn add_product_transposed_a(a: Matrix<'_>, b: Matrix<'_>, c: MatrixMut<'_>) 
 ///
 /// If the shapes do not fit: `[m, k] [n, k]` and `[m, n]`.
 pub fn add_product_transposed_b(a: Matrix<'_>, b: Matrix<'_>, c: MatrixMut<'_>) {
-    accumulate(Operand::new(a), Operand::transposed(b), c);
+    multiply(Operand::new(a), Operand::transposed(b), c, true);
 }
 
-fn accumulate(a: Operand<'_>, b: Operand<'_>, mut c: MatrixMut<'_>) {
+/// Writes `a b` to `c`, plus what it held if that is to be kept.
+fn multiply(a: Operand<'_>, b: Operand<'_>, mut c: MatrixMut<'_>, keep: bool) {
     let (m, n, k) = (c.n_rows(), c.n_columns(), a.n_columns);
     assert_eq!(
         (a.n_rows, b.n_columns),
@@ -77,7 +87,13 @@ fn accumulate(a: Operand<'_>, b: Operand<'_>, mut c: MatrixMut<'_>) {
         "product: the outer sizes of a and b are not those of c"
     );
     assert_eq!(b.n_rows, k, "product: a has {k} columns and b {} rows", b.n_rows);
-    if m == 0 || n == 0 || k == 0 {
+    if m == 0 || n == 0 {
+        return;
+    }
+    if k == 0 {
+        if !keep {
+            (0..m).for_each(|row| c.row_mut(row).fill(0.0));
+        }
         return;
     }
     let c_stride = c.stride();
@@ -101,7 +117,7 @@ fn accumulate(a: Operand<'_>, b: Operand<'_>, mut c: MatrixMut<'_>) {
             c_values.as_mut_ptr(),
             c_stride.cast_signed(),
             1,
-            true,
+            keep,
             b.values.as_ptr(),
             b.row_stride.cast_signed(),
             b.column_stride.cast_signed(),
@@ -150,13 +166,15 @@ mod tests {
         (0..values.len()).map(|i| values[i % n_rows * n_columns + i / n_rows]).collect()
     }
 
-    /// The three products of one shape against the reference, `c` being columns of a wider matrix.
+    /// The products of one shape against the reference, `c` being columns of a wider matrix.
     fn check(m: usize, k: usize, n: usize) {
         let (a, b) = (pseudo_random(1, m * k), pseudo_random(2, k * n));
         let c = pseudo_random(3, m * n);
-        let expected = reference(&a, &b, &c, k, n);
+        let (sum, alone) =
+            (reference(&a, &b, &c, k, n), reference(&a, &b, &vec![0.0; c.len()], k, n));
         let (a_transposed, b_transposed) = (transpose(&a, m, k), transpose(&b, k, n));
-        for form in 0..3 {
+        for form in 0..4 {
+            let expected = if form == 3 { &alone } else { &sum };
             let mut wide = vec![7.0; m * (n + 3)];
             for (row, c) in wide.chunks_mut(n + 3).zip(c.chunks(n)) {
                 row[2..2 + n].copy_from_slice(c);
@@ -169,11 +187,12 @@ mod tests {
                     Matrix::new(&b, k, n),
                     out,
                 ),
-                _ => add_product_transposed_b(
+                2 => add_product_transposed_b(
                     Matrix::new(&a, m, k),
                     Matrix::new(&b_transposed, n, k),
                     out,
                 ),
+                _ => product(Matrix::new(&a, m, k), Matrix::new(&b, k, n), out),
             }
             for (row, expected) in wide.chunks(n + 3).zip(expected.chunks(n)) {
                 assert_eq!((row[0], row[1], row[n + 2]), (7.0, 7.0, 7.0), "columns beside c");
@@ -199,10 +218,21 @@ mod tests {
     }
 
     #[test]
-    fn an_empty_sum_adds_nothing() {
+    fn an_empty_sum_adds_nothing_and_is_nothing() {
         let mut c = [1.0; 6];
         add_product(Matrix::new(&[], 2, 0), Matrix::new(&[], 0, 3), MatrixMut::new(&mut c, 2, 3));
-        assert_eq!(c, [1.0; 6], "k = 0");
+        assert_eq!(c, [1.0; 6], "k = 0, added");
+        product(Matrix::new(&[], 2, 0), Matrix::new(&[], 0, 3), MatrixMut::new(&mut c, 2, 3));
+        assert_eq!(c, [0.0; 6], "k = 0, written");
+    }
+
+    #[test]
+    fn a_written_product_does_not_read_what_was_there() {
+        let mut c = [f32::NAN; 4];
+        let ones = [1.0; 4];
+        let (a, b) = (Matrix::new(&ones, 2, 2), Matrix::new(&ones, 2, 2));
+        product(a, b, MatrixMut::new(&mut c, 2, 2));
+        assert_eq!(c, [2.0; 4], "NaN before");
     }
 
     #[test]

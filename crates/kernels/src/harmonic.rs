@@ -5,14 +5,12 @@
 
 #![expect(
     clippy::cast_possible_truncation,
-    clippy::cast_sign_loss,
     reason = "phases wrap on purpose; weights and sums in f64 are rounded to f32 at the end"
 )]
 
 mod controls;
 mod frequencies;
 mod normalize;
-mod phase;
 mod tile;
 
 use std::f64::consts::TAU;
@@ -28,10 +26,10 @@ pub use normalize::{
 };
 
 use crate::FrameGrid;
+use crate::phase::{Glide, Phase};
 use crate::resample::{linear_weight, window_weight};
 use crate::simd::Simd;
 use controls::{Controls, finish_frame};
-use phase::{Glide, Phase};
 use tile::{BackwardHop, ForwardTile, FrequencyBackwardTile, HopSamples, LANES, TILE};
 
 /// How harmonic amplitudes go from one frame to the next. The fundamental always goes linearly.

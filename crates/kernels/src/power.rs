@@ -1,10 +1,76 @@
 //! Unweighted power of audio, frame by frame.
 
+#![expect(clippy::cast_possible_truncation, reason = "sums are f64, levels f32")]
+
+#[cfg(test)]
+pub(crate) mod tests;
+
 use crate::frames::FrameGrid;
-use crate::units::power_to_db;
+use crate::framing::{FrameAlignment, Framing};
+use crate::level::LevelScale;
+use crate::units::DB_RANGE;
 
 /// Running sums of a frame, so that the additions vectorise.
 const LANES: usize = 16;
+
+/// Power in dB under a rectangular window: the arguments of `compute_power` of magenta/ddsp 3.7.
+///
+/// `power_db = 10 log10(max(mean of audio^2, 10^(-range_db / 10))) - ref_db`, at least `-range_db`,
+/// the mean over the window; audio is zero beyond its ends. [`power_db`] is the usual case.
+///
+/// # Realtime Safety
+///
+/// Allocates nothing.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Power {
+    /// Where the frames lie.
+    pub framing: Framing,
+    /// Subtracted from every level, in dB.
+    pub ref_db: f32,
+    /// Lower levels are raised to the negative of this, in dB.
+    pub range_db: f32,
+}
+
+impl Power {
+    /// Levels from -80 dB up, relative to 1.
+    pub fn new(framing: Framing) -> Self {
+        Self { framing, ref_db: 0.0, range_db: DB_RANGE }
+    }
+
+    /// Writes the power of `audio` to `power_db`, `[n_frames]`.
+    ///
+    /// # Panics
+    ///
+    /// If `power_db.len() != framing.n_frames(audio.len())`, or the window or the hop is 0.
+    pub fn forward(&self, audio: &[f32], power_db: &mut [f32]) {
+        assert_frames("power_db", self.framing, power_db.len(), audio.len());
+        for (i, power_db) in power_db.iter_mut().enumerate() {
+            *power_db = self.scale().level(mean_square(audio, self.framing, i) as f32);
+        }
+    }
+
+    /// Accumulates into `grad_audio` the vector-Jacobian product of [`forward`](Self::forward).
+    ///
+    /// With the mean square `P`: `d power_db / d audio[t] = 20 / (ln(10) P window_len) audio[t]`, 0
+    /// at the floor.
+    ///
+    /// # Panics
+    ///
+    /// As [`forward`](Self::forward) of `grad_power_db`, and if `grad_audio.len() != audio.len()`.
+    pub fn backward(&self, audio: &[f32], grad_power_db: &[f32], grad_audio: &mut [f32]) {
+        assert_frames("grad_power_db", self.framing, grad_power_db.len(), audio.len());
+        assert_audio(grad_audio.len(), audio.len());
+        for (i, &grad) in grad_power_db.iter().enumerate() {
+            let power = mean_square(audio, self.framing, i) as f32;
+            let factor = 2.0 * self.scale().level_backward(power, grad);
+            add_audio(factor / self.framing.window_len as f32, audio, self.framing, i, grad_audio);
+        }
+    }
+
+    fn scale(&self) -> LevelScale {
+        LevelScale { ref_db: self.ref_db, range_db: self.range_db }
+    }
+}
 
 /// Writes the power of `audio` under a centred rectangular window to `power_db`,
 /// `[audio.len() / hop]`.
@@ -12,75 +78,120 @@ const LANES: usize = 16;
 /// `power_db = 10 log10(mean of audio^2)`, at least `-DB_RANGE`, over the `window_len` samples
 /// from `i * hop - window_len / 2`; audio is zero beyond its ends. A full-scale sine has -3 dB.
 /// This is `compute_power` of magenta/ddsp 3.7 with centred frames, without its extra frame after
-/// the end.
+/// the end; [`Power`] has its other arguments.
 ///
 /// # Panics
 ///
-/// If `power_db.len() != audio.len() / hop`, or `window_len` is 0.
+/// If `power_db.len() != audio.len() / hop`, or `window_len` or the hop is 0.
+///
+/// # Realtime Safety
+///
+/// Allocates nothing.
 pub fn power_db(audio: &[f32], grid: FrameGrid, window_len: usize, power_db: &mut [f32]) {
-    let n_frames = grid.n_frames(audio.len());
-    let n_samples = audio.len();
-    assert_eq!(power_db.len(), n_frames, "power_db: frames for {n_samples} samples of audio");
-    assert!(window_len > 0, "power_db: a window of 0 samples");
-    for (i, power_db) in power_db.iter_mut().enumerate() {
-        let begin = (i * grid.hop).saturating_sub(window_len / 2);
-        let end = (i * grid.hop + window_len - window_len / 2).min(n_samples);
-        *power_db = power_to_db(energy(&audio[begin..end]) / window_len as f32);
+    Power::new(on_grid(grid, window_len)).forward(audio, power_db);
+}
+
+/// Accumulates into `grad_audio` the vector-Jacobian product of [`power_db`], 0 at the floor.
+///
+/// # Panics
+///
+/// If `grad_power_db.len() != audio.len() / hop`, `grad_audio.len() != audio.len()`, or
+/// `window_len` or the hop is 0.
+///
+/// # Realtime Safety
+///
+/// Allocates nothing.
+pub fn power_db_backward(
+    audio: &[f32],
+    grid: FrameGrid,
+    window_len: usize,
+    grad_power_db: &[f32],
+    grad_audio: &mut [f32],
+) {
+    Power::new(on_grid(grid, window_len)).backward(audio, grad_power_db, grad_audio);
+}
+
+/// Writes the root of the mean square of `audio` under a rectangular window to `rms`, `[n_frames]`:
+/// `compute_rms_energy` of magenta/ddsp 3.7.
+///
+/// Audio is zero beyond its ends. Linear, not dB: a full-scale sine has 0.707.
+///
+/// # Panics
+///
+/// If `rms.len() != framing.n_frames(audio.len())`, or the window or the hop is 0.
+///
+/// # Realtime Safety
+///
+/// Allocates nothing.
+pub fn rms(audio: &[f32], framing: Framing, rms: &mut [f32]) {
+    assert_frames("rms", framing, rms.len(), audio.len());
+    for (i, rms) in rms.iter_mut().enumerate() {
+        *rms = mean_square(audio, framing, i).sqrt() as f32;
     }
 }
 
-/// Sum of squares.
-fn energy(audio: &[f32]) -> f32 {
-    let (chunks, rest) = audio.as_chunks::<LANES>();
-    let mut lanes = [0.0; LANES];
-    for chunk in chunks {
-        for (sum, x) in lanes.iter_mut().zip(chunk) {
-            *sum += x * x;
-        }
-    }
-    lanes.iter().sum::<f32>() + rest.iter().map(|x| x * x).sum::<f32>()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::golden::Golden;
-
-    fn assert_golden(case: &str, grid: FrameGrid, window_len: usize) {
-        let mut golden = Golden::open("spectral");
-        let audio = golden.values("audio.in.x");
-        let (expected, shape) = golden.array(&format!("{case}.out.y"));
-        let n_frames = grid.n_frames(4000);
-        assert_eq!(shape, [2, n_frames + 1], "the reference has a frame after the end");
-        for (clip, audio) in audio.chunks(4000).enumerate() {
-            let mut actual = vec![7.0; n_frames];
-            power_db(audio, grid, window_len, &mut actual);
-            for (i, (a, e)) in actual.iter().zip(&expected[clip * shape[1]..]).enumerate() {
-                // The reference takes a root and squares it again: four roundings of up to 80 dB.
-                assert!((a - e).abs() <= 1e-5, "{case} clip {clip} frame {i}: {a} != {e}");
+/// Accumulates into `grad_audio` the vector-Jacobian product of [`rms`].
+///
+/// `d rms / d audio[t] = audio[t] / (window_len rms)`; in a silent frame it is 0, where the
+/// reference's is no number.
+///
+/// # Panics
+///
+/// If `grad_rms.len() != framing.n_frames(audio.len())`, `grad_audio.len() != audio.len()`, or the
+/// window or the hop is 0.
+///
+/// # Realtime Safety
+///
+/// Allocates nothing.
+pub fn rms_backward(audio: &[f32], framing: Framing, grad_rms: &[f32], grad_audio: &mut [f32]) {
+    assert_frames("grad_rms", framing, grad_rms.len(), audio.len());
+    assert_audio(grad_audio.len(), audio.len());
+    for (i, &grad) in grad_rms.iter().enumerate() {
+        let divisor = framing.window_len as f64 * mean_square(audio, framing, i).sqrt();
+        if divisor != 0.0 {
+            // The quotient before the product: the reciprocal of a faint level is no `f32`.
+            let range = framing.range(i, audio.len());
+            for (sum, &x) in grad_audio[range.clone()].iter_mut().zip(&audio[range]) {
+                *sum += (f64::from(x) / divisor) as f32 * grad;
             }
         }
     }
+}
 
-    #[test]
-    fn levels_are_the_reference() {
-        assert_golden("power_center", FrameGrid { sample_rate: 16_000, hop: 64 }, 512);
-        assert_golden("power_50_1024", FrameGrid { sample_rate: 16_000, hop: 320 }, 1024);
+/// Adds `factor` times the samples of frame `i`.
+fn add_audio(factor: f32, audio: &[f32], framing: Framing, i: usize, grad_audio: &mut [f32]) {
+    if factor != 0.0 {
+        let range = framing.range(i, audio.len());
+        for (sum, x) in grad_audio[range.clone()].iter_mut().zip(&audio[range]) {
+            *sum += factor * x;
+        }
     }
+}
 
-    #[test]
-    fn a_constant_has_its_square_and_silence_the_floor() {
-        let mut levels = [7.0; 10];
-        let grid = FrameGrid { sample_rate: 16_000, hop: 10 };
-        power_db(&[0.1; 100], grid, 21, &mut levels);
-        assert!((levels[5] + 20.0).abs() <= 1e-5, "{levels:?}");
-        power_db(&[0.0; 100], grid, 21, &mut levels);
-        assert_eq!(levels, [-80.0; 10]);
-    }
+/// Centred frames on a grid.
+fn on_grid(grid: FrameGrid, window_len: usize) -> Framing {
+    Framing { window_len, hop: grid.hop, alignment: FrameAlignment::Grid }
+}
 
-    #[test]
-    #[should_panic(expected = "frames for 100 samples of audio")]
-    fn a_wrong_length_is_named() {
-        power_db(&[0.0; 100], FrameGrid { sample_rate: 16_000, hop: 10 }, 20, &mut [0.0; 9]);
+/// The mean over the window of frame `i`, in `f64`: squares of faint samples are below `f32`.
+fn mean_square(audio: &[f32], framing: Framing, i: usize) -> f64 {
+    let (chunks, rest) = audio[framing.range(i, audio.len())].as_chunks::<LANES>();
+    let mut lanes = [0.0; LANES];
+    for chunk in chunks {
+        for (sum, &x) in lanes.iter_mut().zip(chunk) {
+            *sum += f64::from(x) * f64::from(x);
+        }
     }
+    let rest: f64 = rest.iter().map(|&x| f64::from(x) * f64::from(x)).sum();
+    (lanes.iter().sum::<f64>() + rest) / framing.window_len as f64
+}
+
+fn assert_frames(name: &str, framing: Framing, len: usize, n_samples: usize) {
+    framing.assert_valid(name);
+    let n_frames = framing.n_frames(n_samples);
+    assert_eq!(len, n_frames, "{name}: {len} frames for {n_samples} samples of audio");
+}
+
+fn assert_audio(len: usize, n_samples: usize) {
+    assert_eq!(len, n_samples, "{len} samples of grad_audio for {n_samples} of audio");
 }

@@ -26,12 +26,31 @@ pub(crate) fn sine<const FMA: bool>(phase: i32) -> f32 {
     let rising = turns.abs();
     let falling = 0.5 - rising;
     let folded = if rising < falling { rising } else { falling };
-    let square = folded * folded;
+    odd_polynomial::<FMA>(folded).copysign(turns)
+}
+
+/// The sine and the cosine of `2 pi phase / 2^32`, each off by at most 2e-7.
+///
+/// Cheaper than two sines: the cosine of `r` turns is the sine of `1/4 - |r|`, which needs no folding.
+#[inline(always)]
+pub(crate) fn sine_cosine<const FMA: bool>(phase: i32) -> (f32, f32) {
+    let turns = phase as f32 * (1.0 / TURN);
+    let rising = turns.abs();
+    let falling = 0.5 - rising;
+    let folded = if rising < falling { rising } else { falling };
+    let sine = odd_polynomial::<FMA>(folded).copysign(turns);
+    (sine, odd_polynomial::<FMA>(0.25 - rising))
+}
+
+/// `sin(2 pi m)` for `m` in `[-1/4, 1/4]`.
+#[inline(always)]
+fn odd_polynomial<const FMA: bool>(m: f32) -> f32 {
+    let square = m * m;
     let mut p = COEFFICIENTS[0];
     for c in &COEFFICIENTS[1..] {
         p = mul_add::<FMA>(p, square, *c);
     }
-    (p * folded).copysign(turns)
+    p * m
 }
 
 #[cfg(test)]
@@ -57,6 +76,24 @@ mod tests {
             assert!(worst::<false>(shift) <= 2e-7, "plain: {:e}", worst::<false>(shift));
             assert!(worst::<true>(shift) <= 2e-7, "fused: {:e}", worst::<true>(shift));
         }
+    }
+
+    #[test]
+    fn sine_and_cosine_together_are_as_good() {
+        let check = |sine_cosine: fn(i32) -> (f32, f32), sine: fn(i32) -> f32| {
+            for i in 0..200_000_u32 {
+                let phase = i.wrapping_mul(21_475) as i32;
+                let (s, c) = sine_cosine(phase);
+                let exact = (f64::from(phase) / f64::from(TURN) * std::f64::consts::TAU).cos();
+                assert_eq!(s, sine(phase), "sine of {phase}");
+                assert!(
+                    (f64::from(c) - exact).abs() <= 2e-7,
+                    "cosine of {phase}: {c}, not {exact}"
+                );
+            }
+        };
+        check(sine_cosine::<false>, sine::<false>);
+        check(sine_cosine::<true>, sine::<true>);
     }
 
     #[test]

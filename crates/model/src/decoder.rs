@@ -315,7 +315,7 @@ impl RnnFcDecoder {
         let joined_rows = scale(&rows, width);
         let pass = FcBackward {
             x: Matrix::new(&cache.joined[joined_rows.clone()], n_rows, width),
-            cache: &cache.output_stack,
+            cache: &mut cache.output_stack,
             grad_y: Matrix::new(grad_hidden, n_rows, fc_units),
             rows,
         };
@@ -367,7 +367,7 @@ impl RnnFcDecoder {
         for (i, stack) in self.input_stacks.iter().enumerate() {
             let pass = FcBackward {
                 x: Matrix::new(&inputs[i][rows.clone()], n_rows, 1),
-                cache: &cache.input_stacks[i],
+                cache: &mut cache.input_stacks[i],
                 grad_y: grad_joined.as_ref().columns(self.input_columns(i)),
                 rows: rows.clone(),
             };

@@ -63,11 +63,11 @@ pub struct TrainingSummary {
     pub held_out_loss: Option<LossSummary>,
 }
 
-/// A spectral loss in its two parts.
+/// A spectral loss in its two usual parts.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct LossSummary {
-    /// The sum of both.
+    /// The sum of all parts: of both, and of the other terms if the loss has any.
     pub total: f64,
     /// Difference of magnitudes.
     pub magnitude: f64,
@@ -77,7 +77,7 @@ pub struct LossSummary {
 
 impl From<SpectralLossTerms> for LossSummary {
     fn from(terms: SpectralLossTerms) -> Self {
-        let SpectralLossTerms { magnitude, log_magnitude } = terms;
+        let SpectralLossTerms { magnitude, log_magnitude, .. } = terms;
         Self { total: terms.total(), magnitude, log_magnitude }
     }
 }

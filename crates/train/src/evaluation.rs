@@ -116,8 +116,7 @@ fn mean_loss(
     for terms in losses {
         sum += terms?;
     }
-    let n = indices.len() as f64;
-    Ok(SpectralLossTerms { magnitude: sum.magnitude / n, log_magnitude: sum.log_magnitude / n })
+    Ok(sum / indices.len() as f64)
 }
 
 /// At most `max` of `n` indices, evenly spaced from the first on.

@@ -2,7 +2,7 @@
 
 use std::thread;
 
-use ddsp_kernels::{SpectralLossConfig, SpectralLossTerms, SpectralScale};
+use ddsp_kernels::{LoudnessDistance, SpectralLossConfig, SpectralLossTerms, SpectralScale};
 use ddsp_model::Config;
 
 use crate::parallel::joined;
@@ -25,6 +25,8 @@ struct Sized {
 /// What one thread computes.
 struct Share {
     scales: Vec<SpectralScale>,
+    /// In the last share, if loudness has a weight.
+    loudness: Option<LoudnessDistance>,
     grad_audio: Vec<f32>,
 }
 
@@ -36,6 +38,9 @@ impl Sized {
             scales: (config.fft_lens.iter().skip(t).step_by(n_threads))
                 .map(|&fft_len| SpectralScale::new(fft_len, n_samples, config))
                 .collect(),
+            loudness: (t + 1 == n_threads)
+                .then(|| LoudnessDistance::new(n_samples, config))
+                .flatten(),
             grad_audio: vec![0.0; n_samples],
         };
         Self { n_samples, shares: (0..n_threads).map(share).collect() }
@@ -54,6 +59,10 @@ impl Share {
         for scale in &mut self.scales {
             let grad_audio = want_gradient.then_some(self.grad_audio.as_mut_slice());
             terms += scale.evaluate(target, audio, grad_audio);
+        }
+        if let Some(loudness) = &mut self.loudness {
+            let grad_audio = want_gradient.then_some(self.grad_audio.as_mut_slice());
+            terms += loudness.evaluate(target, audio, grad_audio);
         }
         terms
     }
@@ -138,6 +147,7 @@ fn loss_config(config: &Config) -> SpectralLossConfig {
         fft_lens: config.loss.fft_lens.clone(),
         magnitude_weight: single(config.loss.magnitude_weight),
         log_magnitude_weight: single(config.loss.log_magnitude_weight),
+        ..SpectralLossConfig::default()
     }
 }
 
@@ -162,26 +172,34 @@ mod tests {
 
     #[test]
     fn any_number_of_threads_gives_the_kernel_s_loss() {
-        let config = config();
+        let usual = loss_config(&config());
+        let every_term = SpectralLossConfig {
+            delta_time_weight: 0.5,
+            delta_freq_weight: 0.5,
+            cumsum_freq_weight: 0.01,
+            loudness_weight: 0.2,
+            ..usual.clone()
+        };
         let (target, audio) = (noise(1, 1600), noise(2, 1600));
-        let mut expected = vec![0.0; 1600];
-        let expected_terms = SpectralLoss::new(&loss_config(&config), 1600).evaluate(
-            &target,
-            &audio,
-            Some(&mut expected),
-        );
-        for n_threads in [1, 2, 4, 9] {
-            let mut grad = vec![f32::NAN; 1600];
-            let mut loss = ExampleLoss::new(&config, n_threads);
-            let terms = loss.evaluate(&target, &audio, 0.5, Some(&mut grad));
-            // Six scales summed in another order: a few roundings of the largest.
-            let largest = expected.iter().fold(0.0_f32, |m, g| m.max(g.abs()));
-            for (g, expected) in grad.iter().zip(&expected) {
-                let error = (2.0 * g - expected).abs();
-                assert!(error <= 1e-6 * largest, "{n_threads} threads: 2 * {g} != {expected}");
+        for config in [usual, every_term] {
+            let mut expected = vec![0.0; 1600];
+            let expected_terms =
+                SpectralLoss::new(&config, 1600).evaluate(&target, &audio, Some(&mut expected));
+            for n_threads in [1, 2, 4, 9] {
+                let mut grad = vec![f32::NAN; 1600];
+                let usual = Sized::new(&config, n_threads, 1600);
+                let mut loss =
+                    ExampleLoss { config: config.clone(), n_threads, usual, short: None };
+                let terms = loss.evaluate(&target, &audio, 0.5, Some(&mut grad));
+                // Six scales summed in another order: a few roundings of the largest.
+                let largest = expected.iter().fold(0.0_f32, |m, g| m.max(g.abs()));
+                for (g, expected) in grad.iter().zip(&expected) {
+                    let error = (2.0 * g - expected).abs();
+                    assert!(error <= 1e-6 * largest, "{n_threads} threads: 2 * {g} != {expected}");
+                }
+                let error = (terms.total() - expected_terms.total()).abs();
+                assert!(error <= 1e-12 * expected_terms.total(), "{terms:?} != {expected_terms:?}");
             }
-            let error = (terms.total() - expected_terms.total()).abs();
-            assert!(error <= 1e-12 * expected_terms.total(), "{terms:?} != {expected_terms:?}");
         }
     }
 

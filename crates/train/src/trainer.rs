@@ -349,7 +349,7 @@ fn mean(terms: impl ExactSizeIterator<Item = SpectralLossTerms>) -> SpectralLoss
     let n = terms.len() as f64;
     let mut sum = SpectralLossTerms::default();
     terms.for_each(|terms| sum += terms);
-    SpectralLossTerms { magnitude: sum.magnitude / n, log_magnitude: sum.log_magnitude / n }
+    sum / n
 }
 
 /// Writes the configuration and begins the log.

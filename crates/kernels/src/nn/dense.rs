@@ -1,6 +1,6 @@
 //! The dense layer `y = x kernel + bias`.
 
-use crate::gemm::{add_product, add_product_transposed_a, add_product_transposed_b};
+use crate::gemm::{add_product, add_product_transposed_a, add_product_transposed_b, product};
 use crate::simd::{Kernel, Simd, mul_add};
 use crate::{Matrix, MatrixMut};
 
@@ -28,21 +28,29 @@ pub struct DenseGradients<'a> {
 
 /// Writes `x kernel + bias` to `y`: `[n_rows, n_in]` to `[n_rows, n_out]`.
 ///
+/// # Realtime Safety
+///
 /// For up to 4 rows nothing is allocated.
 ///
 /// # Panics
 ///
 /// If the shapes of `x`, `y` and the weights do not fit.
-pub fn dense(weights: Dense<'_>, x: Matrix<'_>, mut y: MatrixMut<'_>) {
-    let (n_in, n_out) = check_shapes(weights.kernel.len(), weights.bias.len(), x, y.as_ref());
+pub fn dense(weights: Dense<'_>, x: Matrix<'_>, y: MatrixMut<'_>) {
+    check_shapes(weights, x, y.as_ref());
+    forward(Simd::widest(), weights, x, y);
+}
+
+fn forward(simd: Simd, weights: Dense<'_>, x: Matrix<'_>, mut y: MatrixMut<'_>) {
+    let Dense { kernel, bias } = weights;
+    let (n_in, n_out) = (x.n_columns(), bias.len());
     if n_in <= FEW || x.n_rows() <= FEW {
-        Simd::widest().run(FewForward { weights, x, y });
+        simd.run(FewForward { kernel, bias: Some(bias), x, y });
         return;
     }
     for row in 0..y.n_rows() {
-        y.row_mut(row).copy_from_slice(weights.bias);
+        y.row_mut(row).copy_from_slice(bias);
     }
-    add_product(x, Matrix::new(weights.kernel, n_in, n_out), y);
+    add_product(x, Matrix::new(kernel, n_in, n_out), y);
 }
 
 /// Accumulates the vector-Jacobian product of [`dense`] into `grads` and, if given, `grad_x`.
@@ -60,16 +68,50 @@ pub fn dense_backward(
     grads: DenseGradients<'_>,
     grad_x: Option<MatrixMut<'_>>,
 ) {
-    let (n_in, n_out) = check_shapes(weights.kernel.len(), weights.bias.len(), x, grad_y);
-    assert_eq!(grads.kernel.len(), n_in * n_out, "dense: grad_kernel");
-    add_rows(grad_y, grads.bias);
-    if n_in <= FEW {
-        Simd::widest().run(FewBackward { x, grad_y, grad_kernel: grads.kernel });
+    check_shapes(weights, x, grad_y);
+    check_gradients(weights, x, &grads, grad_x.as_ref());
+    backward(Simd::widest(), weights, (x, grad_y), grads, grad_x);
+}
+
+/// [`dense_backward`] of `x` and `grad_y` whose shapes were checked.
+fn backward(
+    simd: Simd,
+    weights: Dense<'_>,
+    (x, grad_y): (Matrix<'_>, Matrix<'_>),
+    grads: DenseGradients<'_>,
+    grad_x: Option<MatrixMut<'_>>,
+) {
+    simd.run(AddRows { rows: grad_y, sum: grads.bias });
+    linear_backward(simd, weights.kernel, (x, grad_y), grads.kernel, grad_x);
+}
+
+/// Writes `x kernel` to `y`, of shapes that were checked; for up to 4 rows nothing is allocated.
+pub(super) fn linear(simd: Simd, kernel: &[f32], x: Matrix<'_>, y: MatrixMut<'_>) {
+    let (n_in, n_out) = (x.n_columns(), y.n_columns());
+    if n_in <= FEW || x.n_rows() <= FEW {
+        simd.run(FewForward { kernel, bias: None, x, y });
     } else {
-        add_product_transposed_a(x, grad_y, MatrixMut::new(grads.kernel, n_in, n_out));
+        product(x, Matrix::new(kernel, n_in, n_out), y);
+    }
+}
+
+/// Accumulates the vector-Jacobian product of [`linear`] for `x` and `grad_y`, of shapes that were
+/// checked.
+pub(super) fn linear_backward(
+    simd: Simd,
+    kernel: &[f32],
+    (x, grad_y): (Matrix<'_>, Matrix<'_>),
+    grad_kernel: &mut [f32],
+    grad_x: Option<MatrixMut<'_>>,
+) {
+    let (n_in, n_out) = (x.n_columns(), grad_y.n_columns());
+    if n_in <= FEW {
+        simd.run(FewBackward { x, grad_y, grad_kernel });
+    } else {
+        add_product_transposed_a(x, grad_y, MatrixMut::new(grad_kernel, n_in, n_out));
     }
     if let Some(grad_x) = grad_x {
-        add_product_transposed_b(grad_y, Matrix::new(weights.kernel, n_in, n_out), grad_x);
+        add_product_transposed_b(grad_y, Matrix::new(kernel, n_in, n_out), grad_x);
     }
 }
 
@@ -79,18 +121,46 @@ pub(super) fn add_rows(rows: Matrix<'_>, sum: &mut [f32]) {
     Simd::widest().run(AddRows { rows, sum });
 }
 
-/// Asserts that the shapes fit and returns `(n_in, n_out)`.
-fn check_shapes(kernel_len: usize, n_out: usize, x: Matrix<'_>, y: Matrix<'_>) -> (usize, usize) {
-    let n_in = x.n_columns();
-    assert_eq!(kernel_len, n_in * n_out, "dense: a kernel for {n_in} inputs and {n_out} outputs");
-    assert_eq!(y.n_columns(), n_out, "dense: columns of y");
-    assert_eq!(y.n_rows(), x.n_rows(), "dense: rows of x and y");
-    (n_in, n_out)
+fn check_shapes(weights: Dense<'_>, x: Matrix<'_>, y: Matrix<'_>) {
+    let (n_in, n_out, len) = (x.n_columns(), weights.bias.len(), weights.kernel.len());
+    let (n_rows, n_y_rows, n_columns) = (x.n_rows(), y.n_rows(), y.n_columns());
+    assert_eq!(
+        len,
+        n_in * n_out,
+        "dense: a kernel of {len} values for {n_in} inputs and {n_out} outputs"
+    );
+    assert_eq!(n_columns, n_out, "dense: {n_columns} columns of y for {n_out} outputs");
+    assert_eq!(n_y_rows, n_rows, "dense: {n_y_rows} rows of y for {n_rows} of x");
+}
+
+fn check_gradients(
+    weights: Dense<'_>,
+    x: Matrix<'_>,
+    grads: &DenseGradients<'_>,
+    grad_x: Option<&MatrixMut<'_>>,
+) {
+    for (name, len, expected) in [
+        ("kernel", grads.kernel.len(), weights.kernel.len()),
+        ("bias", grads.bias.len(), weights.bias.len()),
+    ] {
+        assert_eq!(len, expected, "dense: {len} values of grad_{name} for {expected} of {name}");
+    }
+    if let Some(grad_x) = grad_x {
+        check_grad_x("dense", x, grad_x);
+    }
+}
+
+/// Asserts that `grad_x` has the shape of `x`.
+pub(super) fn check_grad_x(layer: &str, x: Matrix<'_>, grad_x: &MatrixMut<'_>) {
+    let [shape, expected] = [(grad_x.n_rows(), grad_x.n_columns()), (x.n_rows(), x.n_columns())];
+    assert_eq!(shape, expected, "{layer}: grad_x of shape {shape:?} for x of {expected:?}");
 }
 
 /// The forward pass as sums of the kernel's rows, four at a time to spare loads and stores of `y`.
 struct FewForward<'a> {
-    weights: Dense<'a>,
+    kernel: &'a [f32],
+    /// Nothing is added if there is none.
+    bias: Option<&'a [f32]>,
     x: Matrix<'a>,
     y: MatrixMut<'a>,
 }
@@ -100,12 +170,18 @@ impl Kernel for FewForward<'_> {
 
     #[inline(always)]
     fn run<const FMA: bool>(mut self) {
-        let n_out = self.weights.bias.len();
+        let n_out = self.y.n_columns();
+        if n_out == 0 {
+            return;
+        }
         for row in 0..self.x.n_rows() {
             let y = self.y.row_mut(row);
-            y.copy_from_slice(self.weights.bias);
+            match self.bias {
+                Some(bias) => y.copy_from_slice(bias),
+                None => y.fill(0.0),
+            }
             let (fours, rest) = self.x.row(row).as_chunks::<4>();
-            let (kernel_fours, kernel_rest) = self.weights.kernel.split_at(fours.len() * 4 * n_out);
+            let (kernel_fours, kernel_rest) = self.kernel.split_at(fours.len() * 4 * n_out);
             for (x, kernel) in fours.iter().zip(kernel_fours.chunks_exact(4 * n_out)) {
                 let (k0, kernel) = kernel.split_at(n_out);
                 let (k1, kernel) = kernel.split_at(n_out);
@@ -167,91 +243,4 @@ impl Kernel for AddRows<'_> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::gradcheck::check_vjp;
-    use crate::testing::{assert_close, pseudo_random};
-
-    /// `y = x kernel + bias` in double precision.
-    fn reference(x: &[f64], kernel: &[f64], bias: &[f64], y: &mut [f64]) {
-        let (n_out, n_in) = (bias.len(), kernel.len() / bias.len());
-        for (i, y) in y.iter_mut().enumerate() {
-            let (row, column) = (i / n_out, i % n_out);
-            *y = bias[column];
-            for l in 0..n_in {
-                *y += x[row * n_in + l] * kernel[l * n_out + column];
-            }
-        }
-    }
-
-    fn to_f64(values: &[f32]) -> Vec<f64> {
-        values.iter().map(|&v| f64::from(v)).collect()
-    }
-
-    /// Rows, inputs and outputs on both sides of every special case.
-    const SHAPES: [(usize, usize, usize); 6] =
-        [(1, 9, 7), (4, 5, 40), (5, 9, 33), (30, 1, 20), (30, 4, 20), (30, 17, 3)];
-
-    #[test]
-    fn forward_matches_the_formula() {
-        for (n_rows, n_in, n_out) in SHAPES {
-            let x = pseudo_random(1, n_rows * n_in);
-            let (kernel, bias) = (pseudo_random(2, n_in * n_out), pseudo_random(3, n_out));
-            let mut y = vec![f32::NAN; n_rows * n_out];
-            let weights = Dense { kernel: &kernel, bias: &bias };
-            dense(weights, Matrix::new(&x, n_rows, n_in), MatrixMut::new(&mut y, n_rows, n_out));
-            let mut expected = vec![0.0; y.len()];
-            reference(&to_f64(&x), &to_f64(&kernel), &to_f64(&bias), &mut expected);
-            // n_in products and a bias, each at most 1, rounded to 2^-24.
-            assert_close("y", &y, &expected, 6e-8 * (n_in + 2) as f64);
-        }
-    }
-
-    #[test]
-    fn every_instruction_set_computes_the_same() {
-        let (n_rows, n_in, n_out) = (3, 11, 37);
-        let x = pseudo_random(1, n_rows * n_in);
-        let (kernel, bias) = (pseudo_random(2, n_in * n_out), pseudo_random(3, n_out));
-        let mut expected = vec![0.0; n_rows * n_out];
-        reference(&to_f64(&x), &to_f64(&kernel), &to_f64(&bias), &mut expected);
-        for simd in Simd::all() {
-            let mut y = vec![f32::NAN; n_rows * n_out];
-            let weights = Dense { kernel: &kernel, bias: &bias };
-            let (x, y_rows) =
-                (Matrix::new(&x, n_rows, n_in), MatrixMut::new(&mut y, n_rows, n_out));
-            simd.run(FewForward { weights, x, y: y_rows });
-            assert_close("y", &y, &expected, 6e-8 * (n_in + 2) as f64);
-        }
-    }
-
-    /// Checks the gradient of `x`, kernel and bias, which are one vector here.
-    fn check_backward(n_rows: usize, n_in: usize, n_out: usize) {
-        let (x_len, kernel_len) = (n_rows * n_in, n_in * n_out);
-        let all = pseudo_random(4, x_len + kernel_len + n_out);
-        let forward = |all: &[f64], y: &mut [f64]| {
-            let (x, weights) = all.split_at(x_len);
-            let (kernel, bias) = weights.split_at(kernel_len);
-            reference(x, kernel, bias, y);
-        };
-        check_vjp(&all, n_rows * n_out, 1e-3, forward, |all, grad_y, grad| {
-            let (x, weights) = all.split_at(x_len);
-            let (kernel, bias) = weights.split_at(kernel_len);
-            let (grad_x, grad) = grad.split_at_mut(x_len);
-            let (grad_kernel, grad_bias) = grad.split_at_mut(kernel_len);
-            dense_backward(
-                Dense { kernel, bias },
-                Matrix::new(x, n_rows, n_in),
-                Matrix::new(grad_y, n_rows, n_out),
-                DenseGradients { kernel: grad_kernel, bias: grad_bias },
-                Some(MatrixMut::new(grad_x, n_rows, n_in)),
-            );
-        });
-    }
-
-    #[test]
-    fn backward_is_the_transposed_jacobian() {
-        for (n_rows, n_in, n_out) in SHAPES {
-            check_backward(n_rows, n_in, n_out);
-        }
-    }
-}
+pub(crate) mod tests;

@@ -14,93 +14,36 @@
 //! ([`GruRecurrence`]). There is one direction and no masking. A sequence for one example, or one
 //! frame of it, is a batch of one row: streaming is `project` and `recur` with the state kept.
 
+//!
+//! Several workers may share one GRU, each with some of the units ([`Gru::with_units`]): a batch of
+//! few rows is too little to be split by rows. After each frame they exchange the new states
+//! ([`ColumnExchange`]). Each reads its part of the weights alone, so two are about twice as fast as
+//! one. The sum of the workers' parts is the whole; the recurrence gives the same bits.
+
 mod backward;
+mod exchange;
 mod forward;
-mod product;
+mod shapes;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
+mod weights;
+
+pub use exchange::ColumnExchange;
+pub use weights::{GruGradients, GruRecurrence, GruWeights};
+
+use std::ops::Range;
 
 use self::backward::Backward;
 use self::forward::Forward;
-use self::product::{LANES, MOST_ROWS, pack};
-use super::dense::{Dense, add_rows, dense};
-use crate::gemm::{add_product_transposed_a, add_product_transposed_b};
+use super::dense::{Dense, add_rows, check_grad_x, dense};
+use super::lanes::LANES;
+use super::packed::MOST_ROWS;
+use crate::gemm::{add_product, add_product_transposed_a, add_product_transposed_b};
 use crate::simd::Simd;
 use crate::{Matrix, MatrixMut};
 
-/// Weights of a GRU; the gates are in the order z, r, candidate.
-#[derive(Clone, Copy, Debug)]
-pub struct GruWeights<'a> {
-    /// `[n_in, 3 n_units]`
-    pub kernel: &'a [f32],
-    /// `[n_units, 3 n_units]`
-    pub recurrent_kernel: &'a [f32],
-    /// `[2, 3 n_units]`: of the input's part, then of the recurrent part.
-    pub bias: &'a [f32],
-}
-
-/// Gradients of [`GruWeights`] that the recurrence leaves; `kernel` has its own in
-/// [`Gru::project_backward`].
-#[derive(Debug)]
-pub struct GruGradients<'a> {
-    /// `[n_units, 3 n_units]`
-    pub recurrent_kernel: &'a mut [f32],
-    /// `[2, 3 n_units]`
-    pub bias: &'a mut [f32],
-}
-
-/// Recurrent weights in the order in which the recurrence reads them.
-///
-/// Packing takes as long as a frame or two: once for each change of the weights.
-#[derive(Clone, Debug, Default)]
-pub struct GruRecurrence {
-    n_units: usize,
-    /// `[n_units / 16][n_units][3][16]`
-    forward: Vec<f32>,
-    /// The transposed kernel, `[n_units / 32][3 n_units][32]`; empty unless asked for.
-    backward: Vec<f32>,
-    /// `[3 n_units]`
-    bias: Vec<f32>,
-}
-
-impl GruRecurrence {
-    /// Packs `weights`, over what was packed before.
-    ///
-    /// # Panics
-    ///
-    /// If the weights' sizes contradict each other.
-    pub fn pack(&mut self, weights: GruWeights<'_>) {
-        let n_units = weights.bias.len() / 6;
-        let kernel = weights.recurrent_kernel;
-        assert_eq!(weights.bias.len(), 6 * n_units, "GRU: bias of two times three gates");
-        assert_eq!(kernel.len(), 3 * n_units * n_units, "GRU: recurrent kernel of {n_units} units");
-        self.n_units = n_units;
-        self.bias.clear();
-        self.bias.extend_from_slice(&weights.bias[3 * n_units..]);
-        self.backward.clear();
-        let gates_of_block = (0..n_units).step_by(LANES).flat_map(|first| {
-            (0..3 * LANES).map(move |place| {
-                let (gate, unit) = (place / LANES, first + place % LANES);
-                (unit < n_units).then_some(gate * n_units + unit)
-            })
-        });
-        let forward = |unit: usize, column: usize| kernel[unit * 3 * n_units + column];
-        pack(n_units, gates_of_block, 3 * LANES, forward, &mut self.forward);
-    }
-
-    /// Packs `weights` for the backward pass too.
-    ///
-    /// # Panics
-    ///
-    /// If the weights' sizes contradict each other.
-    pub fn pack_for_training(&mut self, weights: GruWeights<'_>) {
-        self.pack(weights);
-        let n_units = self.n_units;
-        let units = (0..n_units.next_multiple_of(2 * LANES)).map(|u| (u < n_units).then_some(u));
-        let transposed = |k: usize, unit: usize| weights.recurrent_kernel[unit * 3 * n_units + k];
-        pack(3 * n_units, units, 2 * LANES, transposed, &mut self.backward);
-    }
-}
+/// Hands a worker's columns to the others and theirs to it: reads `[m, units]`, writes `[m, n_units]`.
+pub(crate) type Exchange<'a> = dyn FnMut(Matrix<'_>, MatrixMut<'_>) + 'a;
 
 /// One GRU's memory between the passes over a sequence.
 ///
@@ -110,33 +53,76 @@ impl GruRecurrence {
 #[derive(Clone, Debug, Default)]
 pub struct Gru {
     n_units: usize,
-    /// `[n_rows, 3 n_units]`: the input's part, then z, r and c, then the gradients of their arguments.
+    /// The units whose gates are computed here.
+    units: Range<usize>,
+    /// Number of rows that there is room for.
+    n_rows: usize,
+    /// `[n_rows, 3, units]`: the input's part, then z, r and c, then the gradients of their arguments.
     gates: Vec<f32>,
-    /// `[n_rows, n_units]`: the recurrent part of c, then its gradient.
+    /// `[n_rows, units]`: the recurrent part of c, then its gradient.
     recurrent: Vec<f32>,
-    /// Scratch of one frame: the transposed operand of the product.
+    scratch: Scratch,
+}
+
+/// Scratch of one frame.
+#[derive(Clone, Debug, Default)]
+struct Scratch {
+    /// The transposed operand of the product.
     columns: Vec<f32>,
-    /// Scratch of one frame: the product.
+    /// The product.
     sums: Vec<f32>,
-    /// Scratch of one frame: the gradients that go into the product.
+    /// `[n_examples, units]` forward, `[n_examples, 3, units]` backward: what was computed here, to
+    /// be exchanged.
+    mine: Vec<f32>,
+    /// `[n_examples, 3, n_units]`: the gradients that go into the product.
     grad_recurrent: Vec<f32>,
 }
 
 impl Gru {
     /// A GRU of `n_units` with room for `n_rows` rows, counting every frame of every example.
     pub fn new(n_units: usize, n_rows: usize) -> Self {
-        let columns = vec![0.0; 3 * n_units * MOST_ROWS];
-        // Room for one example from the start: playing must not allocate.
-        let sums = vec![0.0; 3 * n_units.next_multiple_of(LANES)];
-        let mut gru = Self { n_units, columns, sums, ..Self::default() };
+        Self::with_units(n_units, 0..n_units, n_rows)
+    }
+
+    /// The part of a GRU of `n_units` that computes the gates of `units`; a multiple of 16 of them
+    /// wastes no work.
+    ///
+    /// # Panics
+    ///
+    /// If there are not so many units.
+    pub fn with_units(n_units: usize, units: Range<usize>, n_rows: usize) -> Self {
+        assert!(
+            units.start <= units.end && units.end <= n_units,
+            "GRU: units {units:?} of {n_units}"
+        );
+        let scratch = Scratch {
+            columns: vec![0.0; 3 * n_units * MOST_ROWS],
+            // Room for one example from the start: playing must not allocate.
+            sums: vec![0.0; 3 * units.len().next_multiple_of(LANES)],
+            ..Scratch::default()
+        };
+        let mut gru = Self { n_units, units, scratch, ..Self::default() };
         gru.resize(n_rows);
         gru
     }
 
     /// Changes the number of rows; allocates only for more rows than ever before.
     pub fn resize(&mut self, n_rows: usize) {
-        self.gates.resize(n_rows * 3 * self.n_units, 0.0);
-        self.recurrent.resize(n_rows * self.n_units, 0.0);
+        self.n_rows = n_rows;
+        self.gates.resize(n_rows * 3 * self.units.len(), 0.0);
+        self.recurrent.resize(n_rows * self.units.len(), 0.0);
+    }
+
+    /// Where gates lie here, and where among those of all units: all at once if all are here.
+    fn gate_ranges(&self, gates: Range<usize>) -> impl Iterator<Item = [Range<usize>; 2]> + use<> {
+        let (Range { start, end }, n_units, n_gates) =
+            (self.units.clone(), self.n_units, gates.len());
+        let at_once = if end - start == n_units { n_gates } else { 1 };
+        let n = end - start;
+        gates.step_by(at_once.max(1)).map(move |gate| {
+            let mine = gate * n..(gate + at_once) * n;
+            [mine, gate * n_units + start..(gate + at_once - 1) * n_units + end]
+        })
     }
 
     /// Computes the input's part of the gates for the rows from `first_row` on: `x kernel + bias`.
@@ -145,15 +131,29 @@ impl Gru {
     ///
     /// If there is no room for the rows or the weights do not fit `x`.
     pub fn project(&mut self, weights: GruWeights<'_>, first_row: usize, x: Matrix<'_>) {
-        let width = 3 * self.n_units;
-        let rows = first_row * width..(first_row + x.n_rows()) * width;
-        let gates = MatrixMut::new(&mut self.gates[rows], x.n_rows(), width);
-        dense(Dense { kernel: weights.kernel, bias: &weights.bias[..width] }, x, gates);
+        let (n_in, width) = (x.n_columns(), 3 * self.n_units);
+        self.check_projection(weights, first_row, x);
+        let (n_rows, own) = (x.n_rows(), 3 * self.units.len());
+        let ranges = self.gate_ranges(0..3);
+        let gates = &mut self.gates[first_row * own..(first_row + n_rows) * own];
+        let mut gates = MatrixMut::new(gates, n_rows, own);
+        if own == width {
+            dense(Dense { kernel: weights.kernel, bias: &weights.bias[..width] }, x, gates);
+            return;
+        }
+        let kernel = Matrix::new(weights.kernel, n_in, width);
+        for [mine, of_all] in ranges {
+            for row in 0..n_rows {
+                gates.row_mut(row)[mine.clone()].copy_from_slice(&weights.bias[of_all.clone()]);
+            }
+            add_product(x, kernel.columns(of_all), gates.reborrow().columns(mine));
+        }
     }
 
     /// Accumulates the vector-Jacobian product of [`project`](Self::project) for the same rows.
     ///
-    /// The bias is [`recur_backward`](Self::recur_backward)'s.
+    /// The bias is [`recur_backward`](Self::recur_backward)'s. Workers with some of the units
+    /// accumulate the columns of these in `grad_kernel`, and their part of the sum that is `grad_x`.
     ///
     /// # Panics
     ///
@@ -164,14 +164,31 @@ impl Gru {
         first_row: usize,
         x: Matrix<'_>,
         grad_kernel: &mut [f32],
-        grad_x: Option<MatrixMut<'_>>,
+        mut grad_x: Option<MatrixMut<'_>>,
     ) {
         let (n_in, width) = (x.n_columns(), 3 * self.n_units);
-        let rows = first_row * width..(first_row + x.n_rows()) * width;
-        let grad_gates = Matrix::new(&self.gates[rows], x.n_rows(), width);
-        add_product_transposed_a(x, grad_gates, MatrixMut::new(grad_kernel, n_in, width));
-        if let Some(grad_x) = grad_x {
-            add_product_transposed_b(grad_gates, Matrix::new(weights.kernel, n_in, width), grad_x);
+        self.check_projection(weights, first_row, x);
+        let (n_grad, n_kernel) = (grad_kernel.len(), weights.kernel.len());
+        assert_eq!(
+            n_grad, n_kernel,
+            "GRU: {n_grad} values of grad_kernel for {n_kernel} of kernel"
+        );
+        if let Some(grad_x) = &grad_x {
+            check_grad_x("GRU", x, grad_x);
+        }
+        let (n_rows, own) = (x.n_rows(), 3 * self.units.len());
+        let gates = &self.gates[first_row * own..(first_row + n_rows) * own];
+        let grad_gates = Matrix::new(gates, n_rows, own);
+        let kernel = Matrix::new(weights.kernel, n_in, width);
+        let mut grad_kernel = MatrixMut::new(grad_kernel, n_in, width);
+        for [mine, of_all] in self.gate_ranges(0..3) {
+            let grad_gates = grad_gates.columns(mine);
+            let grad_kernel = grad_kernel.reborrow().columns(of_all.clone());
+            add_product_transposed_a(x, grad_gates, grad_kernel);
+            if let Some(grad_x) = &mut grad_x {
+                let kernel = kernel.columns(of_all);
+                add_product_transposed_b(grad_gates, kernel, grad_x.reborrow());
+            }
         }
     }
 
@@ -180,12 +197,38 @@ impl Gru {
     /// `state`, `[n_examples, n_units]`, holds the state before the first frame and after the call
     /// the one after the last. `y`, `[n_frames * n_examples, n_units]`, has time-major rows.
     ///
+    /// # Realtime Safety
+    ///
+    /// For one example nothing is allocated.
+    ///
+    /// # Panics
+    ///
+    /// If the sizes of `recurrence`, `state` and `y` do not fit the projected rows, or if there are
+    /// other units than those here.
+    pub fn recur(&mut self, recurrence: &GruRecurrence, state: &mut [f32], y: MatrixMut<'_>) {
+        self.check_alone();
+        self.check_sizes(recurrence, state.len(), y.as_ref(), self.n_units);
+        self.recur_with(Simd::widest(), recurrence, state, y, None);
+    }
+
+    /// Runs the recurrence together with other workers; `y` has the columns of the units here alone.
+    ///
+    /// After each frame `exchange` gets this worker's part of the new states, `[n_examples, units]`,
+    /// and writes those of all, `[n_examples, n_units]`. The rest is as in [`recur`](Self::recur);
+    /// every worker has a whole `state` of its own.
+    ///
     /// # Panics
     ///
     /// If the sizes of `recurrence`, `state` and `y` do not fit the projected rows.
-    pub fn recur(&mut self, recurrence: &GruRecurrence, state: &mut [f32], y: MatrixMut<'_>) {
-        self.check_sizes(recurrence, state.len(), y.as_ref());
-        self.recur_with(Simd::widest(), recurrence, state, y);
+    pub fn recur_shared(
+        &mut self,
+        recurrence: &GruRecurrence,
+        state: &mut [f32],
+        y: MatrixMut<'_>,
+        exchange: &mut Exchange<'_>,
+    ) {
+        self.check_sizes(recurrence, state.len(), y.as_ref(), self.units.len());
+        self.recur_with(Simd::widest(), recurrence, state, y, Some(exchange));
     }
 
     fn recur_with(
@@ -194,11 +237,13 @@ impl Gru {
         recurrence: &GruRecurrence,
         state: &mut [f32],
         y: MatrixMut<'_>,
+        exchange: Option<&mut Exchange<'_>>,
     ) {
-        let n_examples = state.len() / self.n_units;
-        self.sums.resize(n_examples * 3 * self.n_units.next_multiple_of(LANES), 0.0);
-        let Self { gates, recurrent, columns, sums, .. } = self;
-        simd.run(Forward { recurrence, gates, recurrent, state, y, columns, sums });
+        let (n_examples, n_own) = (state.len() / self.n_units, self.units.len());
+        let Self { gates, recurrent, scratch: Scratch { columns, sums, mine, .. }, .. } = self;
+        sums.resize(n_examples * 3 * n_own.next_multiple_of(LANES), 0.0);
+        mine.resize(if exchange.is_some() { n_examples * n_own } else { 0 }, 0.0);
+        simd.run(Forward { recurrence, gates, recurrent, state, mine, y, columns, sums, exchange });
     }
 
     /// Accumulates the vector-Jacobian product of [`recur`](Self::recur) into `grads`.
@@ -209,7 +254,8 @@ impl Gru {
     ///
     /// # Panics
     ///
-    /// If the sizes do not fit the projected rows, or if `recurrence` was not packed for training.
+    /// If the sizes do not fit the projected rows, if `recurrence` was not packed for training, or if
+    /// there are other units than those here.
     pub fn recur_backward(
         &mut self,
         recurrence: &GruRecurrence,
@@ -217,12 +263,33 @@ impl Gru {
         grad_state: &mut [f32],
         grads: GruGradients<'_>,
     ) {
-        let GruSequence { initial_state, y, grad_y } = sequence;
-        self.check_sizes(recurrence, grad_state.len(), y);
-        self.check_sizes(recurrence, initial_state.len(), grad_y);
-        assert!(!recurrence.backward.is_empty(), "GRU: weights were not packed for training");
-        self.walk_back(Simd::widest(), recurrence, sequence, grad_state);
-        self.accumulate(initial_state, y, grads);
+        self.check_alone();
+        self.check_backward(recurrence, sequence, grad_state, &grads);
+        self.walk_back(Simd::widest(), recurrence, sequence, grad_state, None);
+        self.accumulate(sequence, grads);
+    }
+
+    /// Accumulates this worker's part of the vector-Jacobian product of
+    /// [`recur_shared`](Self::recur_shared): the columns of the units here.
+    ///
+    /// `sequence` has whole states, joined from all workers' `y`, and of `grad_y` the columns of the
+    /// units here, as `grad_state` has. In each frame `exchange` gets `[3 n_examples, units]` and
+    /// writes `[3 n_examples, n_units]`.
+    ///
+    /// # Panics
+    ///
+    /// If the sizes do not fit the projected rows, or if `recurrence` was not packed for training.
+    pub fn recur_backward_shared(
+        &mut self,
+        recurrence: &GruRecurrence,
+        sequence: GruSequence<'_>,
+        grad_state: &mut [f32],
+        grads: GruGradients<'_>,
+        exchange: &mut Exchange<'_>,
+    ) {
+        self.check_backward(recurrence, sequence, grad_state, &grads);
+        self.walk_back(Simd::widest(), recurrence, sequence, grad_state, Some(exchange));
+        self.accumulate(sequence, grads);
     }
 
     /// Replaces gates by their gradients, from the last frame to the first.
@@ -232,63 +299,56 @@ impl Gru {
         recurrence: &GruRecurrence,
         sequence: GruSequence<'_>,
         grad_state: &mut [f32],
+        exchange: Option<&mut Exchange<'_>>,
     ) {
-        let n_examples = grad_state.len() / self.n_units;
-        self.sums.resize(n_examples * self.n_units.next_multiple_of(2 * LANES), 0.0);
-        self.grad_recurrent.resize(n_examples * 3 * self.n_units, 0.0);
-        let GruSequence { initial_state, y, grad_y } = sequence;
-        let Self { gates, recurrent, columns, sums, grad_recurrent, .. } = self;
+        let (n_examples, n_own) = (sequence.initial_state.len() / self.n_units, self.units.len());
+        let Self { gates, recurrent, scratch, .. } = self;
+        scratch.sums.resize(n_examples * n_own.next_multiple_of(2 * LANES), 0.0);
+        scratch.mine.resize(if exchange.is_some() { n_examples * 3 * n_own } else { 0 }, 0.0);
+        scratch.grad_recurrent.resize(n_examples * 3 * self.n_units, 0.0);
         simd.run(Backward {
             recurrence,
             gates,
             recurrent,
-            initial_state,
-            y,
-            grad_y,
+            sequence,
             grad_state,
-            grad_recurrent,
-            columns,
-            sums,
+            scratch,
+            exchange,
         });
     }
 
     /// Gradients of the weights, from those of the gates.
-    fn accumulate(&self, initial_state: &[f32], y: Matrix<'_>, grads: GruGradients<'_>) {
-        let n_units = self.n_units;
+    fn accumulate(&self, sequence: GruSequence<'_>, grads: GruGradients<'_>) {
+        let GruSequence { initial_state, y, .. } = sequence;
+        let (n_units, n_own) = (self.n_units, self.units.len());
         let (n_rows, n_examples) = (y.n_rows(), initial_state.len() / n_units);
         if n_rows == 0 {
             return;
         }
-        let gates = Matrix::new(&self.gates, n_rows, 3 * n_units);
-        let recurrent = Matrix::new(&self.recurrent, n_rows, n_units);
+        let gates = Matrix::new(&self.gates, n_rows, 3 * n_own);
+        let recurrent = Matrix::new(&self.recurrent, n_rows, n_own);
         let (bias, recurrent_bias) = grads.bias.split_at_mut(3 * n_units);
-        add_rows(gates, bias);
-        add_rows(gates.columns(0..2 * n_units), &mut recurrent_bias[..2 * n_units]);
-        add_rows(recurrent, &mut recurrent_bias[2 * n_units..]);
-
         let mut kernel = MatrixMut::new(grads.recurrent_kernel, n_units, 3 * n_units);
         let initial = Matrix::new(initial_state, n_examples, n_units);
-        for (previous, rows) in
-            [(initial, 0..n_examples), (y.rows(0..n_rows - n_examples), n_examples..n_rows)]
-        {
-            let z_and_r = gates.rows(rows.clone()).columns(0..2 * n_units);
-            add_product_transposed_a(previous, z_and_r, kernel.reborrow().columns(0..2 * n_units));
-            let candidate = kernel.reborrow().columns(2 * n_units..3 * n_units);
-            add_product_transposed_a(previous, recurrent.rows(rows), candidate);
+        let frames =
+            [(initial, 0..n_examples), (y.rows(0..n_rows - n_examples), n_examples..n_rows)];
+        let mut add_kernel = |grads: Matrix<'_>, of_all: Range<usize>| {
+            for (previous, rows) in &frames {
+                let kernel = kernel.reborrow().columns(of_all.clone());
+                add_product_transposed_a(*previous, grads.rows(rows.clone()), kernel);
+            }
+        };
+        for [mine, of_all] in self.gate_ranges(0..2) {
+            add_rows(gates.columns(mine.clone()), &mut recurrent_bias[of_all.clone()]);
+            add_kernel(gates.columns(mine), of_all);
         }
-    }
-
-    fn check_sizes(&self, recurrence: &GruRecurrence, state_len: usize, y: Matrix<'_>) {
-        let n_units = self.n_units;
-        assert_eq!(recurrence.n_units, n_units, "GRU: units of the packed weights");
-        assert_eq!(y.n_columns(), n_units, "GRU: columns of y");
-        assert_eq!(y.n_rows() * n_units, self.recurrent.len(), "GRU: rows of y");
-        let n_examples = state_len / n_units.max(1);
-        assert_eq!(n_examples * n_units, state_len, "GRU: length of the state");
-        assert!(
-            n_examples > 0 && y.n_rows().is_multiple_of(n_examples),
-            "GRU: {n_examples} rows in a frame"
-        );
+        for [_, of_all] in self.gate_ranges(2..3) {
+            add_rows(recurrent, &mut recurrent_bias[of_all.clone()]);
+            add_kernel(recurrent, of_all);
+        }
+        for [mine, of_all] in self.gate_ranges(0..3) {
+            add_rows(gates.columns(mine), &mut bias[of_all]);
+        }
     }
 }
 
@@ -297,7 +357,7 @@ impl Gru {
 pub struct GruSequence<'a> {
     /// `[n_examples, n_units]`, as it was before [`Gru::recur`].
     pub initial_state: &'a [f32],
-    /// `[n_frames * n_examples, n_units]`
+    /// `[n_frames * n_examples, n_units]`: what it wrote.
     pub y: Matrix<'a>,
     /// `[n_frames * n_examples, n_units]`
     pub grad_y: Matrix<'a>,

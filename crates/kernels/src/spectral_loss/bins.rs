@@ -1,12 +1,14 @@
 //! Distances between two rows of spectral bins, with their gradients.
 //!
 //! Rows of ordinary values take a path of plain arithmetic in fixed-size lanes, which the compiler
-//! vectorises; rows that hold a magnitude outside `[1e-15, 1e4]` other than an exact 0 (or no number
-//! at all) take a path in `f64` that no underflow or overflow touches.
+//! vectorises; rows that hold a magnitude outside `[1e-15, 1e4]` other than an exact 0 (or no
+//! number at all) take a path in `f64` that no underflow or overflow touches.
 
 #![expect(clippy::cast_possible_truncation, reason = "sums and weights are f64, bins f32")]
 
 use super::SpectralLossTerms;
+use crate::logarithm::{ZERO_STAND_IN, ln};
+use crate::magnitudes::row::LEAST_DIVISOR;
 use crate::simd::{Kernel, Simd, mul_add};
 use crate::stft::frame_pairs::{LANES, SplitSpectrum};
 
@@ -14,7 +16,7 @@ use crate::stft::frame_pairs::{LANES, SplitSpectrum};
 const ORDINARY_POWER: [f32; 2] = [1e-30, 1e8];
 
 /// The magnitude whose logarithm stands for that of an exact 0, squared.
-const ZERO_POWER: f64 = 1e-10;
+const ZERO_POWER: f64 = ZERO_STAND_IN as f64 * ZERO_STAND_IN as f64;
 
 /// What one bin adds to the loss for each unit of distance.
 #[derive(Clone, Copy)]
@@ -73,17 +75,17 @@ impl<const GRADIENT: bool> Kernel for Row<'_, GRADIENT> {
         let weights = [self.weights.magnitude as f32, self.weights.log_magnitude as f32];
         let (target_re, target_im) = (chunks(&self.target.re), chunks(&self.target.im));
         let (audio_re, audio_im) = (chunks(&self.audio.re), chunks(&self.audio.im));
+        let (grad_re, _) = self.grad.re.as_chunks_mut::<LANES>();
+        let (grad_im, _) = self.grad.im.as_chunks_mut::<LANES>();
         for c in 0..audio_re.len() {
             let target = powers::<FMA>(&target_re[c], &target_im[c], &mut ordinary);
             let audio = powers::<FMA>(&audio_re[c], &audio_im[c], &mut ordinary);
             let factors = sums.add::<FMA>(&target, &audio, weights);
             if GRADIENT {
-                let at = c * LANES..(c + 1) * LANES;
-                let (re, im) = (&mut self.grad.re[at.clone()], &mut self.grad.im[at]);
-                for i in 0..LANES {
-                    re[i] = factors[i] * audio_re[c][i];
-                    im[i] = factors[i] * audio_im[c][i];
-                }
+                // Whole arrays: a store of one lane might, for all the compiler knows, change the
+                // rest.
+                grad_re[c] = std::array::from_fn(|i| factors[i] * audio_re[c][i]);
+                grad_im[c] = std::array::from_fn(|i| factors[i] * audio_im[c][i]);
             }
         }
         // The logarithm of a power is twice that of its magnitude.
@@ -91,6 +93,7 @@ impl<const GRADIENT: bool> Kernel for Row<'_, GRADIENT> {
         ordinary.into_iter().all(|ordinary| ordinary).then(|| SpectralLossTerms {
             magnitude: total(sums.magnitude),
             log_magnitude: 0.5 * total(sums.log_magnitude),
+            ..SpectralLossTerms::default()
         })
     }
 }
@@ -147,7 +150,8 @@ impl LaneSums {
             self.log_magnitude[i] += if safe_x == safe_y { 0.0 } else { log_ratio };
             let log_slope = log_weight * sign(safe_y, safe_x) * inverse;
             let slope = mul_add::<FMA>(magnitude_weight, sign(y, x), log_slope);
-            // Finite for a bin of exactly 0 as well, whose gradient is 0 by the factor it stands for.
+            // Finite for a bin of exactly 0 as well, whose gradient is 0 by the factor it stands
+            // for.
             factors[i] = slope * inverse;
         }
         factors
@@ -164,36 +168,6 @@ fn without_zero(power: f32) -> f32 {
 fn sign(a: f32, b: f32) -> f32 {
     let above = if a > b { 1.0 } else { 0.0 };
     if a < b { -1.0 } else { above }
-}
-
-/// Natural logarithm of a normal positive `x` in arithmetic that vectorises.
-///
-/// `x = 2^e m` with `m` in `[sqrt(1/2), sqrt(2))`, and with `t = m - 1`,
-/// `ln m = t - t^2 / 2 + t^3 P(t)`, where the polynomial `P` has the least largest relative error
-/// of `ln m` that seven coefficients can have (Remez' exchange): 4e-8, less than a rounding. The
-/// whole is good to 2e-7 of the result.
-#[inline(always)]
-fn ln<const FMA: bool>(x: f32) -> f32 {
-    // The bits of sqrt(1/2): subtracting them rounds the exponent to the nearest power of two.
-    const HALF_ROOT: u32 = 0x3f35_04f3;
-    const P: [f32; 7] = [
-        0.089_178_71,
-        -0.143_502_02,
-        0.148_769_6,
-        -0.165_656_34,
-        0.199_653_98,
-        -0.250_017_47,
-        0.333_338_6,
-    ];
-    let exponent = x.to_bits().wrapping_sub(HALF_ROOT).cast_signed() >> 23;
-    let m = f32::from_bits(x.to_bits().wrapping_sub((exponent << 23).cast_unsigned()));
-    let t = m - 1.0;
-    let mut p = P[0];
-    for coefficient in &P[1..] {
-        p = mul_add::<FMA>(p, t, *coefficient);
-    }
-    let ln_m = mul_add::<FMA>(mul_add::<FMA>(p, t, -0.5), t * t, t);
-    mul_add::<FMA>(exponent as f32, std::f32::consts::LN_2, ln_m)
 }
 
 /// [`distances`] in `f64`, for bins of any magnitude.
@@ -220,7 +194,7 @@ fn exact_gradient(
         let log_slope =
             weights.log_magnitude * exact_sign(exact_without_zero(y) - exact_without_zero(x));
         let magnitude = y.sqrt();
-        let factor = (slope + log_slope / magnitude.max(f64::from(f32::MIN_POSITIVE))) / magnitude;
+        let factor = (slope + log_slope / magnitude.max(f64::from(LEAST_DIVISOR))) / magnitude;
         let scaled = |bin: f32| if y == 0.0 { 0.0 } else { (f64::from(bin) * factor) as f32 };
         (grad.re[i], grad.im[i]) = (scaled(audio.re[i]), scaled(audio.im[i]));
     }
@@ -237,22 +211,4 @@ fn exact_without_zero(power: f64) -> f64 {
 /// The sign of `x`, 0 at 0 and NaN for NaN.
 fn exact_sign(x: f64) -> f64 {
     if x == 0.0 { 0.0 } else { x.signum() }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn ln_is_accurate_over_all_magnitudes() {
-        // 4000 values a factor apart over the whole normal range, and the neighbourhood of 1.
-        let range = (0..4000).map(|i| f32::MIN_POSITIVE * 1.0445_f32.powi(i));
-        let near_one = (0..4000).map(|i| 0.5 + i as f32 * 2.5e-4);
-        for x in range.chain(near_one).filter(|x| x.is_finite()) {
-            let (actual, exact) = (f64::from(ln::<false>(x)), f64::from(x).ln());
-            let bound = 2e-7 * exact.abs();
-            assert!((actual - exact).abs() <= bound, "ln({x}) = {actual}, not {exact}");
-        }
-        assert_eq!(ln::<false>(1.0), 0.0, "equal magnitudes have no distance");
-    }
 }

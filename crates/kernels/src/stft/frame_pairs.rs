@@ -33,7 +33,7 @@ impl SplitSpectrum {
         Self { re: zeros.clone(), im: zeros }
     }
 
-    pub(super) fn fill_zero(&mut self) {
+    pub(crate) fn fill_zero(&mut self) {
         self.re.fill(0.0);
         self.im.fill(0.0);
     }
@@ -90,6 +90,12 @@ impl FramePairs {
         self.simd
     }
 
+    /// Takes other instructions, so that a test can force each path.
+    #[cfg(test)]
+    pub(crate) fn set_simd(&mut self, simd: Simd) {
+        self.simd = simd;
+    }
+
     /// Writes the spectra of frames `i` and `i + 1` of `audio` to `pair`.
     pub(crate) fn forward(&mut self, audio: &[f32], i: usize, pair: &mut [SplitSpectrum; 2]) {
         let [edge_a, edge_b] = &mut self.edges;
@@ -121,10 +127,14 @@ impl FramePairs {
     /// The real and the imaginary part of a bin are the audio times a cosine and a negated sine, so
     /// a frame receives `window[n] Re(sum_k grad[k] e^(2 pi j k n / fft_len))`: an inverse
     /// transform of the symmetric continuation in which the two bins that are their own mirror
-    /// count double, since every other bin is there twice, and half the window.
+    /// count double, since every other bin is there twice, and half the window. A frame whose
+    /// gradients are all 0 adds nothing, not even the other's rounding.
     pub(crate) fn backward(&mut self, pair: &[SplitSpectrum; 2], i: usize, grad_audio: &mut [f32]) {
         let [a, b] = pair;
-        self.simd.run(Join { a, b, buffer: &mut self.buffer });
+        let has_gradient = self.simd.run(Join { a, b, buffer: &mut self.buffer });
+        if has_gradient == [false; 2] {
+            return;
+        }
         for bin in [0, self.fft_len / 2] {
             // The imaginary parts there are constantly 0 in the forward pass.
             self.buffer[bin] = Complex32::new(2.0 * a.re[bin], 2.0 * b.re[bin]);
@@ -132,6 +142,9 @@ impl FramePairs {
         self.inverse_fft.process_with_scratch(&mut self.buffer[..self.fft_len], &mut self.scratch);
         let window_len = self.half_window.len();
         for (imaginary, i) in [(false, i), (true, i + 1)] {
+            if !has_gradient[usize::from(imaginary)] {
+                continue;
+            }
             let skip = self.lead.saturating_sub(i * self.hop);
             let begin = (i * self.hop).saturating_sub(self.lead).min(grad_audio.len());
             let end = (begin + window_len.saturating_sub(skip)).min(grad_audio.len());
@@ -219,7 +232,8 @@ impl Kernel for Split<'_> {
     }
 }
 
-/// Joins two spectra into that of a pair, but for bins 0 and Nyquist.
+/// Joins two spectra into that of a pair, but for bins 0 and Nyquist; tells which of them have any
+/// value but 0.
 struct Join<'a> {
     a: &'a SplitSpectrum,
     b: &'a SplitSpectrum,
@@ -227,20 +241,51 @@ struct Join<'a> {
 }
 
 impl Kernel for Join<'_> {
-    type Output = ();
+    type Output = [bool; 2];
 
     #[inline(always)]
-    fn run<const FMA: bool>(self) {
+    fn run<const FMA: bool>(self) -> [bool; 2] {
         let half = (self.buffer.len() - 1) / 2;
         let (low, high) = self.buffer.split_at_mut(half + 1);
         let (low, high) = (&mut low[..half], &mut high[..half]);
-        let [a_re, b_re] = [&self.a.re[..half], &self.b.re[..half]];
-        let [a_im, b_im] = [&self.a.im[..half], &self.b.im[..half]];
-        for k in 0..half {
-            low[k] = Complex32::new(a_re[k] - b_im[k], a_im[k] + b_re[k]);
-            high[half - 1 - k] = Complex32::new(a_re[k] + b_im[k], b_re[k] - a_im[k]);
+        let [a_re, b_re] = [&self.a.re[..=half], &self.b.re[..=half]];
+        let [a_im, b_im] = [&self.a.im[..=half], &self.b.im[..=half]];
+        let mut bits = [[0_u32; LANES]; 2];
+        let (low_chunks, low_rest) = low.as_chunks_mut::<LANES>();
+        let (high_rest, high_chunks) = high.as_rchunks_mut::<LANES>();
+        let chunks = low_chunks.iter_mut().zip(high_chunks.iter_mut().rev()).enumerate();
+        for (c, (low, high)) in chunks {
+            let [a_re, a_im] = [chunk(a_re, c), chunk(a_im, c)];
+            let [b_re, b_im] = [chunk(b_re, c), chunk(b_im, c)];
+            for i in 0..LANES {
+                bits[0][i] |= a_re[i].to_bits() | a_im[i].to_bits();
+                bits[1][i] |= b_re[i].to_bits() | b_im[i].to_bits();
+            }
+            // Whole arrays: a store of one lane might, for all the compiler knows, change the rest.
+            *low = std::array::from_fn(|i| Complex32::new(a_re[i] - b_im[i], a_im[i] + b_re[i]));
+            *high = std::array::from_fn(|i| {
+                let i = LANES - 1 - i;
+                Complex32::new(a_re[i] + b_im[i], b_re[i] - a_im[i])
+            });
         }
+        let done = half - low_rest.len();
+        for (k, (low, high)) in low_rest.iter_mut().zip(high_rest.iter_mut().rev()).enumerate() {
+            let k = done + k;
+            *low = Complex32::new(a_re[k] - b_im[k], a_im[k] + b_re[k]);
+            *high = Complex32::new(a_re[k] + b_im[k], b_re[k] - a_im[k]);
+        }
+        let rest = [(a_re, a_im), (b_re, b_im)].map(|(re, im)| {
+            re[done..].iter().chain(&im[done..]).fold(0, |bits, x| bits | x.to_bits())
+        });
+        // Any bit but the sign makes a value other than 0.
+        std::array::from_fn(|k| bits[k].iter().fold(rest[k], |all, bits| all | bits) << 1 != 0)
     }
+}
+
+/// The `c`-th [`LANES`] values.
+#[inline(always)]
+fn chunk(values: &[f32], c: usize) -> &[f32; LANES] {
+    &values.as_chunks::<LANES>().0[c]
 }
 
 /// Overlap-add of the real or the imaginary parts.

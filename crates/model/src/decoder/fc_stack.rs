@@ -2,10 +2,7 @@
 
 use std::ops::Range;
 
-use ddsp_kernels::nn::{
-    Dense, DenseGradients, LayerNorm, LayerNormGradients, dense, dense_backward,
-    layer_norm_leaky_relu, layer_norm_leaky_relu_backward,
-};
+use ddsp_kernels::nn::{Fc, FcCache, FcGradients, fc, fc_backward};
 use ddsp_kernels::{Matrix, MatrixMut};
 
 use crate::parameters::{Initial, ParameterTable};
@@ -29,33 +26,32 @@ struct FcLayer {
 /// What the backward pass of a stack needs, for every row.
 #[derive(Clone, Debug)]
 pub(super) struct FcStackCache {
-    n_units: usize,
     layers: Vec<FcLayerCache>,
 }
 
 #[derive(Clone, Debug)]
 struct FcLayerCache {
-    /// `[n_rows, n_units]`
+    /// `[n_rows, n_units]`, see [`FcCache`].
     normalized: Vec<f32>,
-    /// `[n_rows]`
+    /// `[n_rows]`, see [`FcCache`].
     inverse_std: Vec<f32>,
     /// `[n_rows, n_units]`: the input of the next layer; empty for the last, whose output is the
     /// caller's.
     y: Vec<f32>,
 }
 
-/// Gradients inside a stack, for the rows of one chunk.
+/// Gradients between the layers of a stack, for the rows of one chunk.
 #[derive(Clone, Debug)]
 pub(super) struct FcScratch {
-    /// `[n_rows, n_units]`, before the layer norm.
-    grad_linear: Vec<f32>,
     /// `[n_rows, n_units]`, after a layer.
     grad_y: Vec<f32>,
+    /// `[n_rows, n_units]`, before it.
+    grad_x: Vec<f32>,
 }
 
 impl FcScratch {
     pub(super) fn new(n_rows: usize, n_units: usize) -> Self {
-        Self { grad_linear: vec![0.0; n_rows * n_units], grad_y: vec![0.0; n_rows * n_units] }
+        Self { grad_y: vec![0.0; n_rows * n_units], grad_x: vec![0.0; n_rows * n_units] }
     }
 }
 
@@ -68,12 +64,7 @@ impl FcStackCache {
             y: vec![0.0; if has_next { n_rows * n_units } else { 0 }],
         };
         let n_layers = stack.layers.len();
-        Self { n_units, layers: (1..=n_layers).map(|i| layer(i < n_layers)).collect() }
-    }
-
-    /// The output of layer `layer` for some rows.
-    fn y(&self, layer: usize, rows: &Range<usize>) -> Matrix<'_> {
-        matrix(&self.layers[layer].y, rows, self.n_units)
+        Self { layers: (1..=n_layers).map(|i| layer(i < n_layers)).collect() }
     }
 }
 
@@ -129,17 +120,18 @@ impl FcStack {
     ) {
         for (i, layer) in self.layers.iter().enumerate() {
             let (before, current) = cache.layers.split_at_mut(i);
-            let current = &mut current[0];
+            let FcLayerCache { normalized, inverse_std, y: between } = &mut current[0];
             let x = before.last().map_or(x, |previous| matrix(&previous.y, &rows, self.n_units));
-            let mut linear = matrix_mut(&mut current.normalized, &rows, self.n_units);
-            dense(layer.dense(parameters), x, linear.reborrow());
             let y = if i + 1 == self.layers.len() {
                 y.reborrow()
             } else {
-                matrix_mut(&mut current.y, &rows, self.n_units)
+                matrix_mut(between, &rows, self.n_units)
             };
-            let inverse_std = &mut current.inverse_std[rows.clone()];
-            layer_norm_leaky_relu(layer.layer_norm(parameters), linear, inverse_std, y);
+            let kept = FcCache {
+                normalized: matrix_mut(normalized, &rows, self.n_units),
+                inverse_std: &mut inverse_std[rows.clone()],
+            };
+            fc(layer.weights(parameters), x, kept, y);
         }
     }
 
@@ -154,61 +146,54 @@ impl FcStack {
     ) {
         let FcBackward { rows, x, cache, grad_y } = pass;
         let chunk = 0..rows.len();
-        let FcScratch { grad_linear, grad_y: grad_between } = scratch;
         for (i, layer) in self.layers.iter().enumerate().rev() {
-            let is_last = i + 1 == self.layers.len();
-            let grad_y = if is_last { grad_y } else { matrix(grad_between, &chunk, self.n_units) };
-            let (dense_grads, norm_grads) = layer.split_gradients(grad_parameters);
-            grad_linear.fill(0.0);
-            layer_norm_leaky_relu_backward(
-                layer.layer_norm(parameters),
-                matrix(&cache.layers[i].normalized, &rows, self.n_units),
-                &cache.layers[i].inverse_std[rows.clone()],
-                grad_y,
-                norm_grads,
-                matrix_mut(grad_linear, &chunk, self.n_units),
-            );
-            let (x, grad_x) = if i == 0 {
-                (x, grad_x.take())
-            } else {
-                grad_between.fill(0.0);
-                (cache.y(i - 1, &rows), Some(matrix_mut(grad_between, &chunk, self.n_units)))
+            let (before, current) = cache.layers.split_at_mut(i);
+            let FcLayerCache { normalized, inverse_std, .. } = &mut current[0];
+            let kept = FcCache {
+                normalized: matrix_mut(normalized, &rows, self.n_units),
+                inverse_std: &mut inverse_std[rows.clone()],
             };
-            let grad_linear = matrix(grad_linear, &chunk, self.n_units);
-            dense_backward(layer.dense(parameters), x, grad_linear, dense_grads, grad_x);
+            let FcScratch { grad_y: grad_after, grad_x: grad_before } = &mut *scratch;
+            let is_last = i + 1 == self.layers.len();
+            let grad_y = if is_last { grad_y } else { matrix(grad_after, &chunk, self.n_units) };
+            let (x, grad_x) = match before.last() {
+                Some(previous) => {
+                    grad_before.fill(0.0);
+                    let grad_before = matrix_mut(grad_before, &chunk, self.n_units);
+                    (matrix(&previous.y, &rows, self.n_units), Some(grad_before))
+                }
+                None => (x, grad_x.take()),
+            };
+            let grads = layer.gradients(grad_parameters);
+            fc_backward(layer.weights(parameters), x, kept, grad_y, grads, grad_x);
+            std::mem::swap(&mut scratch.grad_y, &mut scratch.grad_x);
         }
     }
 }
 
-/// What the backward pass of a stack reads.
+/// What the backward pass of a stack needs.
 pub(super) struct FcBackward<'a> {
     pub(super) rows: Range<usize>,
     /// `[rows, n_in]`
     pub(super) x: Matrix<'a>,
-    pub(super) cache: &'a FcStackCache,
+    /// What the forward pass left; it is used up.
+    pub(super) cache: &'a mut FcStackCache,
     /// `[rows, n_units]`
     pub(super) grad_y: Matrix<'a>,
 }
 
 impl FcLayer {
-    fn dense<'a>(&self, parameters: &'a [f32]) -> Dense<'a> {
-        let (kernel, bias) = (&parameters[self.kernel.clone()], &parameters[self.bias.clone()]);
-        Dense { kernel, bias }
+    fn weights<'a>(&self, parameters: &'a [f32]) -> Fc<'a> {
+        let [kernel, bias, gain, shift] = [&self.kernel, &self.bias, &self.gain, &self.shift]
+            .map(|range| &parameters[range.clone()]);
+        Fc { kernel, bias, gain, shift }
     }
 
-    fn layer_norm<'a>(&self, parameters: &'a [f32]) -> LayerNorm<'a> {
-        let (gain, shift) = (&parameters[self.gain.clone()], &parameters[self.shift.clone()]);
-        LayerNorm { gain, shift }
-    }
-
-    fn split_gradients<'a>(
-        &self,
-        gradients: &'a mut [f32],
-    ) -> (DenseGradients<'a>, LayerNormGradients<'a>) {
+    fn gradients<'a>(&self, gradients: &'a mut [f32]) -> FcGradients<'a> {
         let gradients = &mut gradients[self.kernel.start..self.shift.end];
         let (kernel, rest) = gradients.split_at_mut(self.kernel.len());
         let (bias, rest) = rest.split_at_mut(self.bias.len());
         let (gain, shift) = rest.split_at_mut(self.gain.len());
-        (DenseGradients { kernel, bias }, LayerNormGradients { gain, shift })
+        FcGradients { kernel, bias, gain, shift }
     }
 }

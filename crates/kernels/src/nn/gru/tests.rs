@@ -1,7 +1,9 @@
+use std::thread;
+
 use super::*;
-use crate::golden::Golden;
-use crate::gradcheck::check_vjp;
-use crate::testing::{assert_close, pseudo_random};
+use crate::agreement::{Operation, Report, Tolerance};
+use crate::nn::tests::{Case, Rendezvous, golden_input, scaled, swapped_rows};
+use crate::testing::{assert_close, pseudo_random, widen};
 
 /// Sizes of one case; units on both sides of a block of 16 and of 32, rows of every group size.
 #[derive(Clone, Copy, Debug)]
@@ -12,7 +14,8 @@ struct Size {
     n_units: usize,
 }
 
-const SIZES: [Size; 5] = [
+const SIZES: [Size; 6] = [
+    Size { n_frames: 1, n_examples: 1, n_in: 1, n_units: 1 },
     Size { n_frames: 5, n_examples: 1, n_in: 3, n_units: 6 },
     Size { n_frames: 4, n_examples: 3, n_in: 5, n_units: 16 },
     Size { n_frames: 3, n_examples: 6, n_in: 2, n_units: 21 },
@@ -38,26 +41,13 @@ impl Size {
     }
 }
 
-/// Splits `all` into parts of the lengths of [`Size::lens`].
-fn split<T>(mut all: &[T], lens: [usize; 5]) -> [&[T]; 5] {
-    lens.map(|len| {
-        let (part, rest) = all.split_at(len);
-        all = rest;
-        part
-    })
-}
-
-fn split_mut(mut all: &mut [f32], lens: [usize; 5]) -> [&mut [f32]; 5] {
-    lens.map(|len| {
-        let (part, rest) = std::mem::take(&mut all).split_at_mut(len);
-        all = rest;
-        part
-    })
+fn weights<'a>([_, kernel, recurrent_kernel, bias, _]: [&'a [f32]; 5]) -> GruWeights<'a> {
+    GruWeights { kernel, recurrent_kernel, bias }
 }
 
 /// All states in double precision, straight from the formulas.
-fn reference(size: Size, all: &[f64], y: &mut [f64]) {
-    let [x, kernel, recurrent_kernel, bias, initial_state] = split(all, size.lens());
+fn reference(size: Size, inputs: [&[f64]; 5], y: &mut [f64]) {
+    let [x, kernel, recurrent_kernel, bias, initial_state] = inputs;
     let Size { n_examples, n_in, n_units, .. } = size;
     let width = 3 * n_units;
     let sigmoid = |x: f64| 1.0 / (1.0 + (-x).exp());
@@ -83,9 +73,18 @@ fn reference(size: Size, all: &[f64], y: &mut [f64]) {
     }
 }
 
-/// Values whose products leave the gates neither shut nor saturated.
-fn case(size: Size) -> Vec<f32> {
-    pseudo_random(11, size.lens().iter().sum()).iter().map(|v| 0.5 * v).collect()
+/// Values whose products leave the gates neither shut nor saturated, times the scale of each input.
+fn case(size: Size, scales: [f32; 5]) -> Case<5> {
+    let lens = size.lens();
+    let seeds = [11, 12, 13, 14, 15];
+    let input = |i: usize| scaled(&pseudo_random(seeds[i], lens[i]), 0.5 * scales[i]);
+    Case {
+        names: ["x", "kernel", "recurrent_kernel", "bias", "initial_state"],
+        inputs: [0, 1, 2, 3, 4].map(input),
+        y_len: size.n_rows() * size.n_units,
+        // 1e-4 in what goes into the gates.
+        steps: [1e-4 / f64::from(scales[1]), 1e-4 / f64::from(scales[0]), 1e-4, 1e-4, 1e-4],
+    }
 }
 
 /// A GRU and its packed weights after the forward pass, with the outputs and the final state.
@@ -96,77 +95,114 @@ struct Run {
     state: Vec<f32>,
 }
 
-fn run(simd: Simd, size: Size, all: &[f32]) -> Run {
-    let [x, kernel, recurrent_kernel, bias, initial_state] = split(all, size.lens());
-    let weights = GruWeights { kernel, recurrent_kernel, bias };
+fn run(simd: Simd, size: Size, inputs: [&[f32]; 5]) -> Run {
     let mut recurrence = GruRecurrence::default();
-    recurrence.pack_for_training(weights);
+    recurrence.pack_for_training(weights(inputs));
     let mut gru = Gru::new(size.n_units, size.n_rows());
-    let (x, mut state) = (Matrix::new(x, size.n_rows(), size.n_in), initial_state.to_vec());
+    let (x, mut state) = (Matrix::new(inputs[0], size.n_rows(), size.n_in), inputs[4].to_vec());
     // Any ranges of rows will do for the input's part.
     let middle = size.n_rows() / 2;
-    gru.project(weights, middle, x.rows(middle..size.n_rows()));
-    gru.project(weights, 0, x.rows(0..middle));
+    gru.project(weights(inputs), middle, x.rows(middle..size.n_rows()));
+    gru.project(weights(inputs), 0, x.rows(0..middle));
     let mut y = vec![f32::NAN; size.n_rows() * size.n_units];
     let y_rows = MatrixMut::new(&mut y, size.n_rows(), size.n_units);
-    gru.recur_with(simd, &recurrence, &mut state, y_rows);
+    gru.recur_with(simd, &recurrence, &mut state, y_rows, None);
     Run { gru, recurrence, y, state }
 }
 
-#[test]
-fn forward_matches_the_formulas_with_every_instruction_set() {
-    for size in SIZES {
-        let all = case(size);
-        let mut expected = vec![0.0; size.n_rows() * size.n_units];
-        reference(size, &all.iter().map(|&v| f64::from(v)).collect::<Vec<_>>(), &mut expected);
-        for simd in Simd::all() {
-            let Run { y, state, .. } = run(simd, size, &all);
-            // Errors of 2e-7 from the activations and of 55 products, over at most 5 frames.
-            assert_close("y", &y, &expected, 2e-6);
-            assert_eq!(state, y[y.len() - state.len()..], "{simd:?} {size:?}: final state");
-        }
-    }
+/// The vector-Jacobian products of all five inputs, added to `grads`.
+fn backward(simd: Simd, size: Size, inputs: [&[f32]; 5], grad_y: &[f32], grads: [&mut [f32]; 5]) {
+    let Run { mut gru, recurrence, y, .. } = run(simd, size, inputs);
+    let [grad_x, grad_kernel, recurrent_kernel, bias, grad_initial] = grads;
+    let as_rows = |values| Matrix::new(values, size.n_rows(), size.n_units);
+    let initial_state = inputs[4];
+    let mut grad_state = vec![0.0; initial_state.len()];
+    let sequence = GruSequence { initial_state, y: as_rows(&y), grad_y: as_rows(grad_y) };
+    gru.walk_back(simd, &recurrence, sequence, &mut grad_state, None);
+    gru.accumulate(sequence, GruGradients { recurrent_kernel, bias });
+    grad_initial.iter_mut().zip(grad_state).for_each(|(sum, g)| *sum += g);
+    let x = Matrix::new(inputs[0], size.n_rows(), size.n_in);
+    let grad_x = MatrixMut::new(grad_x, size.n_rows(), size.n_in);
+    gru.project_backward(weights(inputs), 0, x, grad_kernel, Some(grad_x));
 }
 
-/// Checks the gradients of x, all weights and the initial state, which are one vector here.
-fn check_backward(simd: Simd, size: Size) {
-    let forward = |all: &[f64], y: &mut [f64]| reference(size, all, y);
-    let y_len = size.n_rows() * size.n_units;
-    check_vjp(&case(size), y_len, 1e-4, forward, |all, grad_y, grad| {
-        let Run { mut gru, recurrence, y, .. } = run(simd, size, all);
-        let [x, kernel, recurrent_kernel, bias, initial_state] = split(all, size.lens());
-        let [grad_x, grad_kernel, grad_recurrent_kernel, grad_bias, grad_initial] =
-            split_mut(grad, size.lens());
-        let as_rows = |values| Matrix::new(values, size.n_rows(), size.n_units);
-        let mut grad_state = vec![0.0; initial_state.len()];
-        let sequence = GruSequence { initial_state, y: as_rows(&y), grad_y: as_rows(grad_y) };
-        gru.walk_back(simd, &recurrence, sequence, &mut grad_state);
-        let grads = GruGradients { recurrent_kernel: grad_recurrent_kernel, bias: grad_bias };
-        gru.accumulate(initial_state, as_rows(&y), grads);
-        grad_initial.iter_mut().zip(grad_state).for_each(|(sum, g)| *sum += g);
-
-        let weights = GruWeights { kernel, recurrent_kernel, bias };
-        let x = Matrix::new(x, size.n_rows(), size.n_in);
-        let grad_x = MatrixMut::new(grad_x, size.n_rows(), size.n_in);
-        gru.project_backward(weights, 0, x, grad_kernel, Some(grad_x));
-    });
+fn check(operation: &mut Operation, simd: Simd, size: Size, scales: [f32; 5]) {
+    let case = case(size, scales);
+    let Run { y, state, .. } = run(simd, size, case.slices());
+    assert_eq!(state, y[y.len() - state.len()..], "{simd:?} {size:?}: final state");
+    let expected = case.expected(|inputs, y| reference(size, inputs, y));
+    // Errors of 2e-7 from the activations and of 55 products, over at most 5 frames.
+    operation.oracle("GRU", &y, &expected, Tolerance::of_peak(2e-6));
+    case.check_gradients(
+        operation,
+        |inputs, y| reference(size, inputs, y),
+        |inputs, grad_y, grads| backward(simd, size, inputs, grad_y, grads),
+    );
 }
 
-#[test]
-fn backward_is_the_transposed_jacobian_with_every_instruction_set() {
+/// The states of a golden case, rows `(example, frame)`, and the final ones; the weights are those
+/// from `w{first}` on, and `reversed` begins at the last frame.
+fn golden_run(case: &str, first: usize, reversed: bool) -> [Vec<f32>; 2] {
+    let (x, shape) = golden_input(case, "x");
+    let [n_examples, n_frames, n_in] = shape[..] else { panic!("{case}: {shape:?}") };
+    let [kernel, recurrent_kernel, bias] = [(0, "kernel"), (1, "recurrent_kernel"), (2, "bias")]
+        .map(|(i, name)| golden_input(case, &format!("w{}_{name}", first + i)).0);
+    let n_units = bias.len() / 6;
+    let state = match case {
+        "stateless_gru" => golden_input(case, "state").0,
+        _ => vec![0.0; n_examples * n_units],
+    };
+    let in_time = |rows: Vec<f32>| match reversed {
+        true => rows.rchunks(rows.len() / n_frames).flatten().copied().collect(),
+        false => rows,
+    };
+    let x = in_time(swapped_rows(&x, n_examples, n_frames));
+    let size = Size { n_frames, n_examples, n_in, n_units };
+    let inputs = [&x[..], &kernel, &recurrent_kernel, &bias, &state];
+    let Run { y, state, .. } = run(Simd::widest(), size, inputs);
+    [swapped_rows(&in_time(y), n_frames, n_examples), state]
+}
+
+pub(crate) fn agreement(report: &mut Report) {
+    let operation = report.operation("GRU");
+    // Both sides round: a few units of 6e-8 in the gates, over 7 frames.
+    let tolerance = Tolerance::absolute(1e-6);
+    operation.golden("nn/gru", "y", &golden_run("gru", 0, false)[0], tolerance);
+    let [y, state] = golden_run("stateless_gru", 0, false);
+    operation.golden("nn/stateless_gru", "y", &y, tolerance);
+    operation.golden("nn/stateless_gru", "state", &state, tolerance);
+    let [forward, backward] =
+        [(0, false), (3, true)].map(|(first, reversed)| golden_run("gru_bidir", first, reversed));
+    let both: Vec<f32> = forward[0]
+        .chunks(6)
+        .zip(backward[0].chunks(6))
+        .flat_map(|(f, b)| [f, b].concat())
+        .collect();
+    operation.golden("nn/gru_bidir", "y", &both, tolerance);
     for simd in Simd::all() {
-        SIZES.iter().for_each(|&size| check_backward(simd, size));
+        SIZES.iter().for_each(|&size| check(operation, simd, size, [1.0; 5]));
     }
+    // Inputs that do not matter, and inputs and kernels at the ends of the range.
+    for scales in
+        [[1e-9, 1.0, 1.0, 1.0, 1.0], [1e9, 1e-9, 1.0, 1.0, 1.0], [1e-9, 1e9, 1.0, 1.0, 1e-9]]
+    {
+        check(operation, Simd::widest(), SIZES[2], scales);
+    }
+}
+
+#[test]
+fn it_agrees_with_the_reference_and_its_gradient() {
+    agreement(&mut Report::default());
 }
 
 #[test]
 fn a_gradient_of_the_final_state_is_one_of_the_last_output() {
-    let size = SIZES[1];
-    let all = case(size);
-    let [_, _, _, _, initial_state] = split(&all, size.lens());
+    let size = SIZES[2];
+    let case = case(size, [1.0; 5]);
+    let initial_state = case.slices()[4];
     let grad_last = pseudo_random(3, initial_state.len());
     let grad_initial = |grad_y: &[f32], mut grad_state: Vec<f32>| {
-        let Run { mut gru, recurrence, y, .. } = run(Simd::widest(), size, &all);
+        let Run { mut gru, recurrence, y, .. } = run(Simd::widest(), size, case.slices());
         let as_rows = |values| Matrix::new(values, size.n_rows(), size.n_units);
         let sequence = GruSequence { initial_state, y: as_rows(&y), grad_y: as_rows(grad_y) };
         let (mut kernel, mut bias) = (vec![0.0; size.lens()[2]], vec![0.0; size.lens()[3]]);
@@ -184,11 +220,10 @@ fn a_gradient_of_the_final_state_is_one_of_the_last_output() {
 #[test]
 fn blocks_of_frames_give_the_whole() {
     let size = Size { n_frames: 9, n_examples: 2, n_in: 5, n_units: 20 };
-    let all = case(size);
-    let whole = run(Simd::widest(), size, &all);
-    let [x, kernel, recurrent_kernel, bias, initial_state] = split(&all, size.lens());
-    let weights = GruWeights { kernel, recurrent_kernel, bias };
-    let (x, mut state) = (Matrix::new(x, size.n_rows(), size.n_in), initial_state.to_vec());
+    let case = case(size, [1.0; 5]);
+    let inputs = case.slices();
+    let whole = run(Simd::widest(), size, inputs);
+    let (x, mut state) = (Matrix::new(inputs[0], size.n_rows(), size.n_in), inputs[4].to_vec());
     let mut gru = Gru::new(size.n_units, 0);
     let mut y = Vec::new();
     let mut frame = 0;
@@ -196,50 +231,181 @@ fn blocks_of_frames_give_the_whole() {
         let rows = frame * size.n_examples..(frame + n_frames) * size.n_examples;
         let mut part = vec![0.0; rows.len() * size.n_units];
         gru.resize(rows.len());
-        gru.project(weights, 0, x.rows(rows.clone()));
+        gru.project(weights(inputs), 0, x.rows(rows.clone()));
         let part_rows = MatrixMut::new(&mut part, rows.len(), size.n_units);
         gru.recur(&whole.recurrence, &mut state, part_rows);
         y.extend(part);
         frame += n_frames;
     }
     // The input's products are summed in another order for few rows.
-    let expected: Vec<f64> = whole.y.iter().map(|&y| f64::from(y)).collect();
-    assert_close("y", &y, &expected, 1e-6);
+    assert_close("y", &y, &widen(&whole.y), 1e-6);
     assert_eq!(state, y[y.len() - state.len()..], "final state");
 }
 
-/// Rows of the golden arrays are (example, frame); ours are (frame, example).
-fn time_major(values: &[f32], n_examples: usize, n_frames: usize) -> Vec<f32> {
-    let width = values.len() / (n_examples * n_frames);
-    let rows = (0..n_examples * n_frames).map(|i| i % n_examples * n_frames + i / n_examples);
-    rows.flat_map(|row| &values[row * width..][..width]).copied().collect()
+#[test]
+fn nan_stays_with_its_example() {
+    let size = SIZES[3];
+    let mut case = case(size, [1.0; 5]);
+    // The second frame of the third example.
+    case.inputs[0][(size.n_examples + 2) * size.n_in] = f32::NAN;
+    for simd in Simd::all() {
+        let y = run(simd, size, case.slices()).y;
+        for (row, y) in y.chunks(size.n_units).enumerate() {
+            let is_after = row >= size.n_examples && row % size.n_examples == 2;
+            assert!(y.iter().all(|y| y.is_nan() == is_after), "{simd:?}, row {row}: {y:?}");
+        }
+    }
 }
 
 #[test]
-fn forward_matches_keras() {
-    let mut golden = Golden::open("nn");
-    for case in ["gru", "stateless_gru"] {
-        let (x, shape) = golden.array(&format!("{case}.in.x"));
-        let (n_examples, n_frames, n_in) = (shape[0], shape[1], shape[2]);
-        let weight = |golden: &mut Golden, name: &str| golden.values(&format!("{case}.in.{name}"));
-        let kernel = weight(&mut golden, "w0_kernel");
-        let recurrent_kernel = weight(&mut golden, "w1_recurrent_kernel");
-        let bias = weight(&mut golden, "w2_bias");
-        let n_units = bias.len() / 6;
-        let size = Size { n_frames, n_examples, n_in, n_units };
-        let has_state = case == "stateless_gru";
-        let state =
-            if has_state { weight(&mut golden, "state") } else { vec![0.0; n_examples * n_units] };
-        let x = time_major(&x, n_examples, n_frames);
-        let all = [x, kernel, recurrent_kernel, bias, state].concat();
-        let Run { y, state, .. } = run(Simd::widest(), size, &all);
-        let to_f64 = |values: Vec<f32>| values.into_iter().map(f64::from).collect::<Vec<_>>();
-        let expected = time_major(&golden.values(&format!("{case}.out.y")), n_examples, n_frames);
-        // Both sides round: a few units of 6e-8 in the gates, over 7 frames.
-        assert_close(case, &y, &to_f64(expected), 1e-6);
-        if has_state {
-            let expected = golden.values("stateless_gru.out.state");
-            assert_close("final state", &state, &to_f64(expected), 1e-6);
+fn infinities_and_denormals_do_no_harm() {
+    let size = SIZES[2];
+    for value in [f32::INFINITY, f32::MIN, 1e-42] {
+        let mut case = case(size, [1.0; 5]);
+        case.inputs[0].fill(value);
+        case.inputs[1].fill(1.0);
+        let y = run(Simd::widest(), size, case.slices()).y;
+        assert!(y.iter().all(|y| y.is_finite()), "{value}: {y:?}");
+    }
+}
+
+#[test]
+#[should_panic(expected = "GRU: 3 rows of y for 4 that were projected")]
+fn a_wrong_length_names_both() {
+    let mut recurrence = GruRecurrence::default();
+    let weights = GruWeights { kernel: &[0.0; 6], recurrent_kernel: &[0.0; 12], bias: &[0.0; 12] };
+    recurrence.pack(weights);
+    let y = &mut [0.0; 6];
+    Gru::new(2, 4).recur(&recurrence, &mut [0.0; 2], MatrixMut::new(y, 3, 2));
+}
+
+#[test]
+#[should_panic(expected = "GRU: 1 of 2 units are here")]
+fn a_part_alone_is_refused() {
+    let mut recurrence = GruRecurrence::default();
+    let weights = GruWeights { kernel: &[0.0; 6], recurrent_kernel: &[0.0; 12], bias: &[0.0; 12] };
+    recurrence.pack_units(weights, 0..1);
+    let y = &mut [0.0; 4];
+    Gru::with_units(2, 0..1, 4).recur(&recurrence, &mut [0.0; 2], MatrixMut::new(y, 4, 1));
+}
+
+/// All that comes out of a forward and a backward pass.
+struct Passes {
+    y: Vec<f32>,
+    state: Vec<f32>,
+    grad_state: Vec<f32>,
+    /// Of x, kernel, recurrent kernel and bias.
+    grads: [Vec<f32>; 4],
+}
+
+/// Both passes of the worker with the units `units`; `join` makes the whole `y` of all workers' parts.
+fn passes(
+    size: Size,
+    inputs: [&[f32]; 5],
+    units: Range<usize>,
+    mut exchange: Option<&mut Exchange<'_>>,
+    join: impl Fn(&[f32]) -> Vec<f32>,
+) -> Passes {
+    let (n_rows, n_own) = (size.n_rows(), units.len());
+    let mut recurrence = GruRecurrence::default();
+    recurrence.pack_units_for_training(weights(inputs), units.clone());
+    let mut gru = Gru::with_units(size.n_units, units.clone(), n_rows);
+    let x = Matrix::new(inputs[0], n_rows, size.n_in);
+    gru.project(weights(inputs), 0, x);
+    let (mut state, mut y) = (inputs[4].to_vec(), vec![f32::NAN; n_rows * n_own]);
+    let y_rows = MatrixMut::new(&mut y, n_rows, n_own);
+    match &mut exchange {
+        Some(exchange) => gru.recur_shared(&recurrence, &mut state, y_rows, exchange),
+        None => gru.recur(&recurrence, &mut state, y_rows),
+    }
+    let whole = join(&y);
+    let grad_y = pseudo_random(8, n_rows * size.n_units);
+    let mut grad_state = vec![0.0; size.n_examples * n_own];
+    let mut grads = [0, 1, 2, 3].map(|i| vec![0.0; size.lens()[i]]);
+    let [grad_x, kernel, recurrent_kernel, bias] = &mut grads;
+    let sequence = GruSequence {
+        initial_state: inputs[4],
+        y: Matrix::new(&whole, n_rows, size.n_units),
+        grad_y: Matrix::new(&grad_y, n_rows, size.n_units).columns(units),
+    };
+    let of_weights = GruGradients { recurrent_kernel, bias };
+    let grad = &mut grad_state;
+    match exchange {
+        Some(exchange) => {
+            gru.recur_backward_shared(&recurrence, sequence, grad, of_weights, exchange)
+        }
+        None => gru.recur_backward(&recurrence, sequence, grad, of_weights),
+    }
+    let grad_x = MatrixMut::new(grad_x, n_rows, size.n_in);
+    gru.project_backward(weights(inputs), 0, x, kernel, Some(grad_x));
+    Passes { y, state, grad_state, grads }
+}
+
+/// The columns of the parts side by side.
+fn joined(parts: &[Vec<f32>], n_rows: usize) -> Vec<f32> {
+    let row = |part: &Vec<f32>, row: usize| {
+        let n = part.len() / n_rows;
+        part[row * n..(row + 1) * n].to_vec()
+    };
+    (0..n_rows).flat_map(|i| parts.iter().flat_map(move |part| row(part, i))).collect()
+}
+
+/// The workers' passes, each on a thread.
+fn shared_passes(size: Size, inputs: [&[f32]; 5], ranges: &[Range<usize>]) -> Vec<Passes> {
+    let exchange = ColumnExchange::new(3 * size.n_examples, size.n_units);
+    let whole = ColumnExchange::new(size.n_rows(), size.n_units);
+    let barrier = Rendezvous::new(ranges.len());
+    let wait = || barrier.wait();
+    thread::scope(|scope| {
+        let workers: Vec<_> = ranges
+            .iter()
+            .map(|units| {
+                let (exchange, whole) = (&exchange, &whole);
+                scope.spawn(move || {
+                    let join = |y: &[f32]| {
+                        let mut all = vec![f32::NAN; size.n_rows() * size.n_units];
+                        let y = Matrix::new(y, size.n_rows(), units.len());
+                        let all_rows = MatrixMut::new(&mut all, size.n_rows(), size.n_units);
+                        whole.worker(units.clone(), wait)(y, all_rows);
+                        all
+                    };
+                    let mut worker = exchange.worker(units.clone(), wait);
+                    passes(size, inputs, units.clone(), Some(&mut worker), join)
+                })
+            })
+            .collect();
+        workers.into_iter().map(|worker| worker.join().expect("a worker")).collect()
+    })
+}
+
+#[test]
+fn workers_that_share_the_units_compute_what_one_does_bit_for_bit() {
+    let sizes = [(5, 1, 6), (3, 6, 21), (3, 15, 33), (2, 8, 48)];
+    for (n_frames, n_examples, n_units) in sizes {
+        let size = Size { n_frames, n_examples, n_in: 7, n_units };
+        let n = size.n_units;
+        let case = case(size, [1.0; 5]);
+        let alone = passes(size, case.slices(), 0..n, None, <[f32]>::to_vec);
+        for ranges in
+            [vec![0..n / 2, n / 2..n], vec![0..1, 1..1, 1..n], vec![0..16.min(n), 16.min(n)..n]]
+        {
+            let parts = shared_passes(size, case.slices(), &ranges);
+            let of = |part: fn(&Passes) -> &Vec<f32>| -> Vec<Vec<f32>> {
+                parts.iter().map(|p| part(p).clone()).collect()
+            };
+            assert_eq!(joined(&of(|p| &p.y), size.n_rows()), alone.y, "{size:?} {ranges:?}: y");
+            for part in &parts {
+                assert_eq!(part.state, alone.state, "{size:?} {ranges:?}: every worker's state");
+            }
+            let grad_state = joined(&of(|p| &p.grad_state), size.n_examples);
+            assert_eq!(grad_state, alone.grad_state, "{size:?} {ranges:?}: grad_state");
+            for (i, name) in ["x", "kernel", "recurrent_kernel", "bias"].iter().enumerate() {
+                let sum: Vec<f32> = (0..alone.grads[i].len())
+                    .map(|j| parts.iter().map(|part| part.grads[i][j]).sum())
+                    .collect();
+                // The matrix products add in another order; sums of up to 3 * 48 terms of about 1.
+                assert_close(name, &sum, &widen(&alone.grads[i]), 2e-5);
+            }
         }
     }
 }

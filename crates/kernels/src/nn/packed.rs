@@ -4,13 +4,8 @@
 //! recurrence does. Here the matrix is packed once for a whole sequence, and the sums of a block of
 //! columns stay in registers.
 
+use super::lanes::{LANES, Lanes};
 use crate::simd::mul_add;
-
-/// Columns of one register block; one AVX-512 register.
-pub(super) const LANES: usize = 16;
-
-/// `LANES` columns of a row.
-pub(super) type Lanes = [f32; LANES];
 
 /// Most rows whose sums fit the registers.
 pub(super) const MOST_ROWS: usize = 8;
@@ -83,19 +78,69 @@ fn product<const FMA: bool, const WIDE: bool, const ROWS: usize, const BLOCKS: u
     sums: &mut Sums<ROWS, BLOCKS>,
 ) {
     if WIDE {
-        let mut local = [[[0.0; LANES]; BLOCKS]; ROWS];
-        for (x, packed) in x.iter().zip(packed) {
-            add_outer_product::<FMA, ROWS, BLOCKS>(x, packed, &mut local);
-        }
-        *sums = local;
+        *sums = add_up::<FMA, WIDE, ROWS, BLOCKS, BLOCKS>(x, packed, |packed| *packed);
     } else {
         for block in 0..BLOCKS {
-            let mut local = [[[0.0; LANES]; 1]; ROWS];
-            for (x, packed) in x.iter().zip(packed) {
-                add_outer_product::<FMA, ROWS, 1>(x, &[packed[block]], &mut local);
+            let column = add_up::<FMA, WIDE, ROWS, BLOCKS, 1>(x, packed, |packed| [packed[block]]);
+            for (sums, column) in sums.iter_mut().zip(&column) {
+                sums[block] = column[0];
             }
-            for (sums, local) in sums.iter_mut().zip(&local) {
-                sums[block] = local[0];
+        }
+    }
+}
+
+/// The sum over `k` of `x` times the blocks of `packed` that `part` takes.
+///
+/// A multiply-add takes four clock cycles, and two can begin in each. Few sums cannot keep them
+/// coming, so each fourth value of `k` goes to sums of its own then. (One row of three blocks waits
+/// for the second-level cache anyway, which sends a block or less in a cycle.)
+#[inline(always)]
+fn add_up<
+    const FMA: bool,
+    const WIDE: bool,
+    const ROWS: usize,
+    const BLOCKS: usize,
+    const PART: usize,
+>(
+    x: &[[f32; ROWS]],
+    packed: &[[Lanes; BLOCKS]],
+    part: impl Fn(&[Lanes; BLOCKS]) -> [Lanes; PART],
+) -> Sums<ROWS, PART> {
+    let mut a = [[[0.0; LANES]; PART]; ROWS];
+    let are_few = if WIDE { matches!(ROWS * PART, 1 | 2 | 4) } else { ROWS * PART == 1 };
+    if !are_few {
+        for (x, packed) in x.iter().zip(packed) {
+            add_outer_product::<FMA, ROWS, PART>(x, &part(packed), &mut a);
+        }
+        return a;
+    }
+    let (mut b, mut c, mut d) = (a, a, a);
+    let (x_fours, x_rest) = x.as_chunks::<4>();
+    let (packed_fours, packed_rest) = packed.as_chunks::<4>();
+    for ([x0, x1, x2, x3], [p0, p1, p2, p3]) in x_fours.iter().zip(packed_fours) {
+        add_outer_product::<FMA, ROWS, PART>(x0, &part(p0), &mut a);
+        add_outer_product::<FMA, ROWS, PART>(x1, &part(p1), &mut b);
+        add_outer_product::<FMA, ROWS, PART>(x2, &part(p2), &mut c);
+        add_outer_product::<FMA, ROWS, PART>(x3, &part(p3), &mut d);
+    }
+    for (x, packed) in x_rest.iter().zip(packed_rest) {
+        add_outer_product::<FMA, ROWS, PART>(x, &part(packed), &mut a);
+    }
+    add_sums(&mut a, &b);
+    add_sums(&mut c, &d);
+    add_sums(&mut a, &c);
+    a
+}
+
+#[inline(always)]
+fn add_sums<const ROWS: usize, const BLOCKS: usize>(
+    sums: &mut Sums<ROWS, BLOCKS>,
+    others: &Sums<ROWS, BLOCKS>,
+) {
+    for row in 0..ROWS {
+        for block in 0..BLOCKS {
+            for lane in 0..LANES {
+                sums[row][block][lane] += others[row][block][lane];
             }
         }
     }
@@ -164,31 +209,6 @@ pub(super) fn pack(
     for group in columns.chunks(width) {
         for k in 0..depth {
             packed.extend(group.iter().map(|column| column.map_or(0.0, |c| matrix(k, c))));
-        }
-    }
-}
-
-/// The lanes of `values`, zero where there are fewer.
-#[inline(always)]
-pub(super) fn load(values: &[f32]) -> Lanes {
-    match values.first_chunk::<LANES>() {
-        Some(lanes) => *lanes,
-        None => {
-            let mut lanes = [0.0; LANES];
-            lanes[..values.len()].copy_from_slice(values);
-            lanes
-        }
-    }
-}
-
-/// Writes as many lanes as `values` has room for.
-#[inline(always)]
-pub(super) fn store(lanes: &Lanes, values: &mut [f32]) {
-    match values.first_chunk_mut::<LANES>() {
-        Some(whole) => *whole = *lanes,
-        None => {
-            let n = values.len();
-            values.copy_from_slice(&lanes[..n]);
         }
     }
 }
