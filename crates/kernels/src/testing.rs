@@ -1,6 +1,6 @@
 //! Values and comparisons that the tests of several kernels share.
 
-use crate::{Endpoint, Interpolation, Resample};
+use crate::resample::{linear_weight, window_weight};
 
 /// `len` values in `[-1, 1)` that depend on nothing but `seed`.
 pub(crate) fn pseudo_random(seed: u64, len: usize) -> Vec<f32> {
@@ -33,8 +33,35 @@ pub(crate) fn assert_close(what: &str, actual: &[f32], expected: &[f64], toleran
 }
 
 /// Writes `frames` `[n_frames, n_channels]` to `out` at `hop` samples a frame, in straight lines.
+///
+/// With the roundings of TensorFlow, `a + w (b - a)`: what imitates a running f32 sum needs them.
 pub(crate) fn upsample_linear(frames: &[f32], n_channels: usize, hop: usize, out: &mut [f32]) {
-    plan(frames.len() / n_channels, hop, Interpolation::Linear).forward(frames, n_channels, out);
+    upsample(frames, n_channels, hop, out, linear_weight);
+}
+
+/// [`upsample_linear`] in raised-cosine crossfades.
+pub(crate) fn upsample_window(frames: &[f32], n_channels: usize, hop: usize, out: &mut [f32]) {
+    upsample(frames, n_channels, hop, out, window_weight);
+}
+
+fn upsample(
+    frames: &[f32],
+    n_channels: usize,
+    hop: usize,
+    out: &mut [f32],
+    next_weight: fn(usize, usize) -> f32,
+) {
+    assert_eq!(out.len(), frames.len() * hop, "upsample: samples for frames at hop {hop}");
+    for (i, block) in out.chunks_exact_mut(n_channels * hop).enumerate() {
+        let frame = &frames[i * n_channels..][..n_channels];
+        let next = frames.get((i + 1) * n_channels..(i + 2) * n_channels).unwrap_or(frame);
+        for (offset, sample) in block.chunks_exact_mut(n_channels).enumerate() {
+            let weight = next_weight(offset, hop);
+            for ((y, a), b) in sample.iter_mut().zip(frame).zip(next) {
+                *y = a + weight * (b - a);
+            }
+        }
+    }
 }
 
 /// Accumulates the transpose of [`upsample_linear`].
@@ -44,13 +71,7 @@ pub(crate) fn upsample_linear_backward(
     hop: usize,
     grad_frames: &mut [f32],
 ) {
-    let plan = plan(grad_frames.len() / n_channels, hop, Interpolation::Linear);
-    plan.backward(grad_out, n_channels, grad_frames);
-}
-
-/// [`upsample_linear`] in raised-cosine crossfades.
-pub(crate) fn upsample_window(frames: &[f32], n_channels: usize, hop: usize, out: &mut [f32]) {
-    plan(frames.len() / n_channels, hop, Interpolation::Window).forward(frames, n_channels, out);
+    upsample_backward(grad_out, n_channels, hop, grad_frames, linear_weight);
 }
 
 /// Accumulates the transpose of [`upsample_window`].
@@ -60,10 +81,26 @@ pub(crate) fn upsample_window_backward(
     hop: usize,
     grad_frames: &mut [f32],
 ) {
-    let plan = plan(grad_frames.len() / n_channels, hop, Interpolation::Window);
-    plan.backward(grad_out, n_channels, grad_frames);
+    upsample_backward(grad_out, n_channels, hop, grad_frames, window_weight);
 }
 
-fn plan(n_frames: usize, hop: usize, interpolation: Interpolation) -> Resample {
-    Resample::new(n_frames, n_frames * hop, interpolation, Endpoint::Held)
+fn upsample_backward(
+    grad_out: &[f32],
+    n_channels: usize,
+    hop: usize,
+    grad_frames: &mut [f32],
+    next_weight: fn(usize, usize) -> f32,
+) {
+    let last = grad_frames.len().saturating_sub(n_channels);
+    for (i, block) in grad_out.chunks_exact(n_channels * hop).enumerate() {
+        let frame = i * n_channels;
+        let next = (frame + n_channels).min(last);
+        for (offset, sample) in block.chunks_exact(n_channels).enumerate() {
+            let weight = next_weight(offset, hop);
+            for (channel, g) in sample.iter().enumerate() {
+                grad_frames[frame + channel] += (1.0 - weight) * g;
+                grad_frames[next + channel] += weight * g;
+            }
+        }
+    }
 }

@@ -167,7 +167,6 @@ fn the_table_in_the_readme_is_current() {
 }
 
 #[test]
-#[ignore = "until every operation is here"]
 fn no_golden_array_is_left_out() {
     let report = Report::all();
     let known = report.golden_arrays();
