@@ -165,4 +165,6 @@ impl Reverb {
 }
 
 #[cfg(test)]
+mod laws;
+#[cfg(test)]
 pub(crate) mod tests;
