@@ -9,7 +9,8 @@ use std::thread;
 
 use ddsp_kernels::nn::{
     ColumnExchange, Dense, DenseGradients, Fc, FcCache, FcGradients, Gru, GruGradients,
-    GruRecurrence, GruSequence, GruWeights, dense, dense_backward, fc, fc_backward,
+    GruRecurrence, GruSequence, GruWeights, Lstm, LstmGradients, LstmRecurrence, LstmSequence,
+    LstmState, LstmWeights, dense, dense_backward, fc, fc_backward,
 };
 use ddsp_kernels::{Matrix, MatrixMut};
 use divan::counter::ItemsCount;
@@ -98,6 +99,38 @@ fn gru_forward_and_backward(bencher: Bencher<'_, '_>, n_examples: usize) {
         };
         let grads = GruGradients { recurrent_kernel: &mut grad_kernel, bias: &mut grad_bias };
         gru.recur_backward(&recurrence, sequence, &mut grad_state, grads);
+    });
+}
+
+/// An LSTM of as many units: a third more products. With `BACKWARD`, three times as many.
+#[divan::bench(args = [1, 8], consts = [false, true])]
+fn lstm<const BACKWARD: bool>(bencher: Bencher<'_, '_>, n_examples: usize) {
+    let n_rows = N_FRAMES * n_examples;
+    let [kernel, recurrent_kernel] = [N_IN, N_UNITS].map(|n| values(n * 4 * N_UNITS, 0.07));
+    let bias = values(4 * N_UNITS, 0.1);
+    let weights = LstmWeights { kernel: &kernel, recurrent_kernel: &recurrent_kernel, bias: &bias };
+    let mut recurrence = LstmRecurrence::default();
+    let mut lstm = Lstm::new(N_UNITS, n_rows);
+    let (mut y, grad_y) = (vec![0.0; n_rows * N_UNITS], values(n_rows * N_UNITS, 1.0));
+    let (mut grad_kernel, mut grad_bias) = (vec![0.0; recurrent_kernel.len()], bias.clone());
+    let flop = if BACKWARD { 3 } else { 1 } * 2 * n_rows * recurrent_kernel.len();
+    bencher.counter(ItemsCount::new(flop)).bench_local(|| {
+        recurrence.pack_for_training(weights);
+        let initial = vec![0.0; n_examples * N_UNITS];
+        let [mut h, mut c, mut grad_h, mut grad_c] = [(); 4].map(|()| initial.clone());
+        let state = LstmState { h: &mut h, c: &mut c };
+        lstm.recur(&recurrence, state, MatrixMut::new(&mut y, n_rows, N_UNITS));
+        if BACKWARD {
+            let sequence = LstmSequence {
+                initial_h: &initial,
+                initial_c: &initial,
+                y: Matrix::new(&y, n_rows, N_UNITS),
+                grad_y: Matrix::new(&grad_y, n_rows, N_UNITS),
+            };
+            let grad_state = LstmState { h: &mut grad_h, c: &mut grad_c };
+            let grads = LstmGradients { recurrent_kernel: &mut grad_kernel, bias: &mut grad_bias };
+            lstm.recur_backward(&recurrence, sequence, grad_state, grads);
+        }
     });
 }
 

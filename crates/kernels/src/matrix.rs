@@ -114,6 +114,15 @@ impl<'a> Matrix<'a> {
         let range = column_range(&columns, self.n_rows, self.n_columns, self.stride);
         Self { values: &self.values[range], n_columns: columns.len(), ..self }
     }
+
+    /// The first row and each `step`th after it.
+    ///
+    /// # Panics
+    ///
+    /// If `step` is 0.
+    pub fn every(self, step: usize) -> Self {
+        Self { n_rows: self.n_rows.div_ceil(step), stride: self.stride * step, ..self }
+    }
 }
 
 impl<'a> MatrixMut<'a> {
@@ -188,6 +197,15 @@ impl<'a> MatrixMut<'a> {
         let range = column_range(&columns, self.n_rows, self.n_columns, self.stride);
         Self { values: &mut self.values[range], n_columns: columns.len(), ..self }
     }
+
+    /// The first row and each `step`th after it.
+    ///
+    /// # Panics
+    ///
+    /// If `step` is 0.
+    pub fn every(self, step: usize) -> Self {
+        Self { n_rows: self.n_rows.div_ceil(step), stride: self.stride * step, ..self }
+    }
 }
 
 #[cfg(test)]
@@ -212,6 +230,16 @@ mod tests {
         part.row_mut(1)[0] = 1.0;
         assert_eq!(part.as_ref().row(1), [1.0, 0.0], "read back");
         assert_eq!(values[2 * 5 + 2], 1.0, "row 2, column 2 of the whole");
+    }
+
+    #[test]
+    fn every_other_row_is_one_of_the_whole() {
+        let mut values: Vec<f32> = (0_u8..10).map(f32::from).collect();
+        let odd = Matrix::new(&values, 5, 2).rows(1..5).every(2);
+        assert_eq!((odd.n_rows(), odd.row(0), odd.row(1)), (2, &[2.0, 3.0][..], &[6.0, 7.0][..]));
+        let mut even = MatrixMut::new(&mut values, 5, 2).every(2);
+        even.row_mut(2)[1] = 0.0;
+        assert_eq!((even.n_rows(), values[9]), (3, 0.0), "the last row of 5");
     }
 
     #[test]

@@ -5,6 +5,7 @@
 //! thread. Weights have keras' layout: kernels `[n_in, n_out]`, `y = x kernel + bias`.
 
 mod activation;
+mod conv1d;
 mod dense;
 mod fc;
 mod gru;
@@ -12,6 +13,7 @@ mod lanes;
 mod lstm;
 mod packed;
 
+pub use conv1d::{Conv1d, Conv1dTransposed, Padding};
 pub use dense::{Dense, DenseGradients, dense, dense_backward};
 pub use fc::{Fc, FcCache, FcGradients, fc, fc_backward};
 pub use gru::{ColumnExchange, Gru, GruGradients, GruRecurrence, GruSequence, GruWeights};

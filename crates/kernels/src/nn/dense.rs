@@ -8,7 +8,7 @@ use crate::{Matrix, MatrixMut};
 /// would spend its time on packing, and it allocates.
 const FEW: usize = 4;
 
-/// Weights of a dense layer.
+/// Weights of a dense layer, or of a convolution, which is one for each place of its kernel.
 #[derive(Clone, Copy, Debug)]
 pub struct Dense<'a> {
     /// `[n_in, n_out]`
@@ -44,12 +44,10 @@ fn forward(simd: Simd, weights: Dense<'_>, x: Matrix<'_>, mut y: MatrixMut<'_>) 
     let Dense { kernel, bias } = weights;
     let (n_in, n_out) = (x.n_columns(), bias.len());
     if n_in <= FEW || x.n_rows() <= FEW {
-        simd.run(FewForward { kernel, bias: Some(bias), x, y });
+        simd.run(FewForward { kernel, start: Start::Bias(bias), x, y });
         return;
     }
-    for row in 0..y.n_rows() {
-        y.row_mut(row).copy_from_slice(bias);
-    }
+    fill_rows(bias, &mut y);
     add_product(x, Matrix::new(kernel, n_in, n_out), y);
 }
 
@@ -69,7 +67,10 @@ pub fn dense_backward(
     grad_x: Option<MatrixMut<'_>>,
 ) {
     check_shapes(weights, x, grad_y);
-    check_gradients(weights, x, &grads, grad_x.as_ref());
+    check_gradients("dense", weights, &grads);
+    if let Some(grad_x) = &grad_x {
+        check_grad_x("dense", x, grad_x);
+    }
     backward(Simd::widest(), weights, (x, grad_y), grads, grad_x);
 }
 
@@ -89,9 +90,19 @@ fn backward(
 pub(super) fn linear(simd: Simd, kernel: &[f32], x: Matrix<'_>, y: MatrixMut<'_>) {
     let (n_in, n_out) = (x.n_columns(), y.n_columns());
     if n_in <= FEW || x.n_rows() <= FEW {
-        simd.run(FewForward { kernel, bias: None, x, y });
+        simd.run(FewForward { kernel, start: Start::Zero, x, y });
     } else {
         product(x, Matrix::new(kernel, n_in, n_out), y);
+    }
+}
+
+/// Adds `x kernel` to `y`, of shapes that were checked; for up to 4 rows nothing is allocated.
+pub(super) fn add_linear(simd: Simd, kernel: &[f32], x: Matrix<'_>, y: MatrixMut<'_>) {
+    let (n_in, n_out) = (x.n_columns(), y.n_columns());
+    if n_in <= FEW || x.n_rows() <= FEW {
+        simd.run(FewForward { kernel, start: Start::Kept, x, y });
+    } else {
+        add_product(x, Matrix::new(kernel, n_in, n_out), y);
     }
 }
 
@@ -117,8 +128,12 @@ pub(super) fn linear_backward(
 
 /// Adds the sum of the rows of `rows` to `sum`, `[n_columns]`.
 pub(super) fn add_rows(rows: Matrix<'_>, sum: &mut [f32]) {
+    add_rows_with(Simd::widest(), rows, sum);
+}
+
+pub(super) fn add_rows_with(simd: Simd, rows: Matrix<'_>, sum: &mut [f32]) {
     assert_eq!(rows.n_columns(), sum.len(), "sum of rows: columns and sums");
-    Simd::widest().run(AddRows { rows, sum });
+    simd.run(AddRows { rows, sum });
 }
 
 fn check_shapes(weights: Dense<'_>, x: Matrix<'_>, y: Matrix<'_>) {
@@ -133,21 +148,19 @@ fn check_shapes(weights: Dense<'_>, x: Matrix<'_>, y: Matrix<'_>) {
     assert_eq!(n_y_rows, n_rows, "dense: {n_y_rows} rows of y for {n_rows} of x");
 }
 
-fn check_gradients(
-    weights: Dense<'_>,
-    x: Matrix<'_>,
-    grads: &DenseGradients<'_>,
-    grad_x: Option<&MatrixMut<'_>>,
-) {
+/// Asserts that `grads` have the shapes of `weights`.
+pub(super) fn check_gradients(layer: &str, weights: Dense<'_>, grads: &DenseGradients<'_>) {
     for (name, len, expected) in [
         ("kernel", grads.kernel.len(), weights.kernel.len()),
         ("bias", grads.bias.len(), weights.bias.len()),
     ] {
-        assert_eq!(len, expected, "dense: {len} values of grad_{name} for {expected} of {name}");
+        assert_eq!(len, expected, "{layer}: {len} values of grad_{name} for {expected} of {name}");
     }
-    if let Some(grad_x) = grad_x {
-        check_grad_x("dense", x, grad_x);
-    }
+}
+
+/// Writes `bias` to every row of `y`.
+pub(super) fn fill_rows(bias: &[f32], y: &mut MatrixMut<'_>) {
+    (0..y.n_rows()).for_each(|row| y.row_mut(row).copy_from_slice(bias));
 }
 
 /// Asserts that `grad_x` has the shape of `x`.
@@ -156,11 +169,18 @@ pub(super) fn check_grad_x(layer: &str, x: Matrix<'_>, grad_x: &MatrixMut<'_>) {
     assert_eq!(shape, expected, "{layer}: grad_x of shape {shape:?} for x of {expected:?}");
 }
 
+/// What the product is added to.
+enum Start<'a> {
+    Bias(&'a [f32]),
+    Zero,
+    /// What `y` holds.
+    Kept,
+}
+
 /// The forward pass as sums of the kernel's rows, four at a time to spare loads and stores of `y`.
 struct FewForward<'a> {
     kernel: &'a [f32],
-    /// Nothing is added if there is none.
-    bias: Option<&'a [f32]>,
+    start: Start<'a>,
     x: Matrix<'a>,
     y: MatrixMut<'a>,
 }
@@ -176,9 +196,10 @@ impl Kernel for FewForward<'_> {
         }
         for row in 0..self.x.n_rows() {
             let y = self.y.row_mut(row);
-            match self.bias {
-                Some(bias) => y.copy_from_slice(bias),
-                None => y.fill(0.0),
+            match self.start {
+                Start::Bias(bias) => y.copy_from_slice(bias),
+                Start::Zero => y.fill(0.0),
+                Start::Kept => {}
             }
             let (fours, rest) = self.x.row(row).as_chunks::<4>();
             let (kernel_fours, kernel_rest) = self.kernel.split_at(fours.len() * 4 * n_out);

@@ -63,7 +63,7 @@ pub struct FcCache<'a> {
 /// variance 1.
 ///
 /// With `l = x kernel + bias`, `[n_rows, n_out]`, and mean and variance over the columns of a row,
-/// `n = (l - mean) / sqrt(variance + 1e-3)`; the slope below zero is 0.2. `x` is `[n_rows, n_in]` and
+/// `n = (l - mean) / sqrt(variance + 1e-3)`; the slope below zero, and at it, is 0.2. `x` is `[n_rows, n_in]` and
 /// `y` `[n_rows, n_out]`. For the backward pass `cache` is filled.
 ///
 /// # Realtime Safety

@@ -51,7 +51,7 @@ impl Kernel for Forward<'_> {
                 let normalized = (*x - mean) * inverse;
                 let linear = mul_add::<FMA>(*gain, normalized, *shift);
                 *x = normalized;
-                *y = if linear < 0.0 { LEAK * linear } else { linear };
+                *y = if linear > 0.0 { linear } else { LEAK * linear };
             }
         }
     }
@@ -130,7 +130,7 @@ impl Kernel for Backward<'_> {
             let streams = normalized.iter_mut().zip(grad_y).zip(gain).zip(shift);
             for ((((n, grad_y), gain), shift), grad_bias) in streams.zip(&mut *self.grad_bias) {
                 let linear = mul_add::<FMA>(*gain, *n, *shift);
-                let g = if linear < 0.0 { LEAK } else { 1.0 } * grad_y;
+                let g = if linear > 0.0 { 1.0 } else { LEAK } * grad_y;
                 let centred = mul_add::<FMA>(*gain, g, -mean);
                 let grad = inverse_std * mul_add::<FMA>(-slope, *n, centred);
                 *n = grad;
@@ -179,7 +179,7 @@ fn add_terms<const FMA: bool>(
     let [n, grad_y, gain, shift] = inputs;
     // 1. The side of the leaky ReLU is known from its argument's sign.
     let linear: Lanes = from_fn(|i| mul_add::<FMA>(gain[i], n[i], shift[i]));
-    let slope: Lanes = from_fn(|i| if linear[i] < 0.0 { LEAK } else { 1.0 });
+    let slope: Lanes = from_fn(|i| if linear[i] > 0.0 { 1.0 } else { LEAK });
     let g: Lanes = from_fn(|i| slope[i] * grad_y[i]);
     // 2. The argument is gain * n + shift.
     let h: Lanes = from_fn(|i| gain[i] * g[i]);
