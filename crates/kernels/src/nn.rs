@@ -6,18 +6,26 @@
 
 mod activation;
 mod conv1d;
+mod conv2d;
 mod dense;
+mod embedding;
 mod fc;
 mod gru;
 mod lanes;
 mod lstm;
+mod normalize;
 mod packed;
+mod pointwise;
 
 pub use conv1d::{Conv1d, Conv1dTransposed, Padding};
+pub use conv2d::{Conv2d, Conv2dConfig, MaxPool};
 pub use dense::{Dense, DenseGradients, dense, dense_backward};
+pub use embedding::{embedding, embedding_backward};
 pub use fc::{Fc, FcCache, FcGradients, fc, fc_backward};
 pub use gru::{ColumnExchange, Gru, GruGradients, GruRecurrence, GruSequence, GruWeights};
 pub use lstm::{Lstm, LstmGradients, LstmRecurrence, LstmSequence, LstmState, LstmWeights};
+pub use normalize::{Normalize, ScaleShift, ScaleShiftGradients};
+pub use pointwise::{Activation, scale_and_shift, scale_and_shift_backward};
 
 #[cfg(test)]
 pub(crate) mod tests;
