@@ -178,6 +178,10 @@ pub(crate) fn agreement(report: &mut Report) {
         (Example::new(4, 30, (2, 16), (700.0, 100.0)), 90),
         (Example::new(3, 10, (1, 2), (100.0, 10.0)), 30),
     ];
+    // Through zero within a hop, where all bandwidths are heard and the ends tell of few.
+    let mut through_zero = Example::new(3, 40, (2, 64), (0.0, 0.0));
+    through_zero.f0_hz = vec![900.3, -850.7, 990.1];
+    let cases = cases.into_iter().chain([(through_zero, 120)]).collect::<Vec<_>>();
     for simd in Simd::all() {
         for (example, n_samples) in &cases {
             compare_forward(operation, example, *n_samples, simd);
