@@ -121,3 +121,8 @@ pub use wavetable::{
     TableControls, TableGradients, Tables, Wavetable, WavetableGradients, linear_lookup,
     linear_lookup_backward, wavetable_synthesis, wavetable_synthesis_backward,
 };
+
+/// The example in the README, compiled and run by the documentation tests.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+pub struct Readme;

@@ -37,8 +37,6 @@ pub enum Limit {
     Unknown,
     /// Vector instructions of arithmetic for each unit.
     Arithmetic(f64),
-    /// Floating-point operations for each unit, two in a multiply-add.
-    Flop(f64),
     /// Bytes that must be read or written in main memory for each unit.
     Bytes(f64),
 }
@@ -105,7 +103,6 @@ impl Table {
             let least_secs = match limit {
                 Limit::Unknown => return String::new(),
                 Limit::Arithmetic(n) => n / LANES / self.peak.instructions[i],
-                Limit::Flop(n) => n / (2.0 * LANES) / self.peak.instructions[i],
                 Limit::Bytes(n) => n / self.peak.bytes[i],
             };
             format!("{:.0} %", 100.0 * least_secs / (1e-9 * ns[i]))

@@ -10,9 +10,17 @@ use crate::testing::widen;
 
 /// The comparisons of all layers.
 pub(crate) fn agreement(report: &mut Report) {
-    for agreement in
-        [super::dense::tests::agreement, super::fc::tests::agreement, super::gru::tests::agreement]
-    {
+    for agreement in [
+        super::dense::tests::agreement,
+        super::fc::tests::agreement,
+        super::gru::tests::agreement,
+        super::lstm::tests::agreement,
+        super::conv1d::tests::agreement,
+        super::conv2d::tests::agreement,
+        super::normalize::tests::agreement,
+        super::pointwise::tests::agreement,
+        super::embedding::tests::agreement,
+    ] {
         agreement(report);
     }
 }

@@ -71,7 +71,29 @@ fn table_fraction(u: f64) -> f64 {
     (1024.0 * u).round_ties_even() / 1024.0
 }
 
+/// The reference's preprocessor, which puts 51 frames on a grid of 50 and scales them. A composition
+/// that models here have no use for: their frames share one grid.
+fn preprocessor_agreement(report: &mut Report) {
+    let operation = report.operation("resample, linear, then scale (F0LoudnessPreprocessor)");
+    let case = "nn/f0_loudness_pre";
+    let plan = Resample::new(51, 50, Interpolation::Linear, Endpoint::Held);
+    let on_grid = |name: &str| {
+        let frames = Golden::open("nn").values(&format!("f0_loudness_pre.in.{name}"));
+        resample_clips(&plan, &frames, 1)
+    };
+    let (f0_hz, loudness_db) = (on_grid("f0_hz"), on_grid("loudness_db"));
+    // The step 51 / 50 in f32 puts the last position off by 4e-6 of the way between two frames.
+    let tolerance = Tolerance::of_peak(1e-5);
+    operation.golden(case, "f0_hz", &f0_hz, tolerance);
+    operation.golden(case, "loudness_db", &loudness_db, tolerance);
+    let f0_scaled: Vec<f32> = f0_hz.iter().map(|hz| crate::hz_to_midi(*hz) / 127.0).collect();
+    let loudness_scaled: Vec<f32> = loudness_db.iter().map(|db| db / 80.0 + 1.0).collect();
+    operation.golden(case, "f0_scaled", &f0_scaled, tolerance);
+    operation.golden(case, "ld_scaled", &loudness_scaled, tolerance);
+}
+
 pub(crate) fn agreement(report: &mut Report) {
+    preprocessor_agreement(report);
     for (name, how) in METHODS {
         let operation = report.operation(match how {
             Interpolation::Nearest => "resample, nearest",
