@@ -1,6 +1,6 @@
 //! Normalization of a whole tensor's channels: layer, instance and group norm.
 //!
-//! `Normalize` of DDSP. Unlike the layer norm of a [fully connected layer](super::fc), which sees
+//! `Normalize` of DDSP. Unlike the layer norm of a [fully connected layer](super::fc()), which sees
 //! one row at a time, means and variances are taken over all frames and frequencies of an example:
 //! it looks ahead and cannot stream.
 

@@ -47,8 +47,8 @@ impl ExpDecay {
     /// Accumulates into `grad` the vector-Jacobian product of [`forward`](Self::forward) with
     /// `grad_impulse_response`.
     ///
-    /// With `e` the envelope: `dh[i]/dgain = e[i] noise[i]`, and `dh[i]/ddecay = -e^decay i / (n -
-    /// 1) h[i]`.
+    /// With `e` the envelope: `dh[i]/dgain = e[i] noise[i]`, and
+    /// `dh[i]/ddecay = -e^decay i / (n - 1) h[i]`.
     ///
     /// # Panics
     ///

@@ -42,7 +42,7 @@ pub struct TableGradients<'a> {
 /// go in straight lines from frame to frame, the amplitudes in a raised cosine. The reference's
 /// `core.wavetable_synthesis`, but for the phase, which is exact here; the reference sums it in f32
 /// and is off by several values of a table after a few seconds. Tables at a lower rate than the frames
-/// go through [`upsample_linear`](crate::resample_linear) first, which gives the same straight lines.
+/// go through [`Resample`](crate::Resample) first, which gives the same straight lines.
 ///
 /// The tables are played as they are: with a mean, if they have one, and with all their harmonics,
 /// of which those above the Nyquist frequency alias. [`Wavetable`](crate::Wavetable) does better.
