@@ -3,6 +3,9 @@
 //!
 //! `plain` rows do the same work with the loops of a first draft, for the ratio.
 
+#[path = "nn/tensors.rs"]
+mod tensors;
+
 use std::hint::spin_loop;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;

@@ -28,4 +28,6 @@ pub use normalize::{Normalize, ScaleShift, ScaleShiftGradients};
 pub use pointwise::{Activation, scale_and_shift, scale_and_shift_backward};
 
 #[cfg(test)]
+mod laws;
+#[cfg(test)]
 pub(crate) mod tests;
