@@ -1,8 +1,13 @@
-//! Layers of the networks, on rows: dense, fully connected (dense, layer norm, leaky ReLU), GRU.
+//! Layers of the networks.
 //!
-//! A row is the vector of one frame of one example; rows are time-major, `(frame, example)`. Every
-//! layer but the GRU's recurrence treats rows alone, so a caller may pass any range of rows, on any
-//! thread. Weights have keras' layout: kernels `[n_in, n_out]`, `y = x kernel + bias`.
+//! On rows: [`dense`], [`fc`] (dense, layer norm and leaky ReLU in one), [`Gru`], [`Lstm`] and
+//! [`embedding`]. A row is the vector of one frame of one example; rows are time-major,
+//! `(frame, example)`. Every layer but the recurrences treats rows alone, so a caller may pass any
+//! range of rows, on any thread. On one example's frames: [`Conv1d`], [`Conv1dTransposed`]; on its
+//! frames and frequencies: [`Conv2d`], [`MaxPool`]; on all its values: [`Normalize`]. On single
+//! values: [`Activation`], [`scale_and_shift`].
+//!
+//! Weights have keras' layout: kernels `[n_in, n_out]`, `y = x kernel + bias`.
 
 mod activation;
 mod conv1d;
