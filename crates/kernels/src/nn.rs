@@ -1,7 +1,7 @@
 //! Layers of the networks.
 //!
-//! On rows: [`dense`], [`fc`] (dense, layer norm and leaky ReLU in one), [`Gru`], [`Lstm`] and
-//! [`embedding`]. A row is the vector of one frame of one example; rows are time-major,
+//! On rows: [`dense()`], [`fc()`] (dense, layer norm and leaky ReLU in one), [`Gru`], [`Lstm`] and
+//! [`embedding()`]. A row is the vector of one frame of one example; rows are time-major,
 //! `(frame, example)`. Every layer but the recurrences treats rows alone, so a caller may pass any
 //! range of rows, on any thread. On one example's frames: [`Conv1d`], [`Conv1dTransposed`]; on its
 //! frames and frequencies: [`Conv2d`], [`MaxPool`]; on all its values: [`Normalize`]. On single
