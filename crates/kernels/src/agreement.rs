@@ -131,7 +131,6 @@ pub(crate) struct Operation {
     gradients: Vec<(&'static str, usize)>,
 }
 
-#[allow(dead_code, reason = "comparisons that not every operation needs")]
 impl Operation {
     /// Asserts that `actual` is the golden array `{case}.out.{output}`, whole; `case` is `file/case`.
     pub(crate) fn golden(

@@ -16,7 +16,6 @@ pub(crate) fn pseudo_random(seed: u64, len: usize) -> Vec<f32> {
 }
 
 /// The same values, for an `f64` oracle.
-#[allow(dead_code, reason = "for the oracles of operations to come")]
 pub(crate) fn widen(values: &[f32]) -> Vec<f64> {
     values.iter().copied().map(f64::from).collect()
 }
