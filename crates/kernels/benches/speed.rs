@@ -5,6 +5,10 @@
 //! AVX-512 as the rest: its figure says something on such a machine only. The limits are measured
 //! in the same run. No test looks at any of this.
 
+#[path = "speed/banks.rs"]
+mod banks;
+#[path = "speed/layers.rs"]
+mod layers;
 #[path = "speed/maps.rs"]
 mod maps;
 #[path = "speed/spectral.rs"]
@@ -17,6 +21,8 @@ mod table;
 fn main() {
     let table = table::Table::new();
     synths::lines(&table);
+    banks::lines(&table);
     spectral::lines(&table);
+    layers::lines(&table);
     maps::lines(&table);
 }

@@ -13,7 +13,7 @@ pub const N_SAMPLES: usize = N_FRAMES * GRID.hop;
 /// Vector instructions of arithmetic for one sine and its two sums: the step of the phase, the
 /// conversion and its scale, the fold (magnitude, difference, minimum), the square, four of the
 /// polynomial, the product, the sign, two multiply-adds.
-const SINE_INSTRUCTIONS: f64 = 14.0;
+pub const SINE_INSTRUCTIONS: f64 = 14.0;
 
 /// The most harmonics of the reference's measurement.
 const N_HARMONICS: usize = 100;
