@@ -32,6 +32,15 @@ impl Sinusoids {
     }
 }
 
+/// Five sinusoids about one harmonic, whose weights there add up to more than 1.
+fn crowded() -> Sinusoids {
+    Sinusoids {
+        frequencies_hz: [0.93, 0.98, 1.01, 1.04, 2.02].map(|ratio| 300.0 * ratio).to_vec(),
+        amplitudes: vec![0.3, 1.0, 0.5, 0.7, 0.2],
+        f0_hz: vec![300.0],
+    }
+}
+
 /// Amplitudes, then distribution, of the definition in `f64`.
 fn to_harmonic_oracle(
     map: SinusoidalToHarmonic,
@@ -152,6 +161,11 @@ fn to_harmonic_agreement(report: &mut Report) {
                 to_harmonic_gradients(operation, map, &x);
             }
         }
+        to_harmonic_gradients(
+            operation,
+            SinusoidalToHarmonic { n_harmonics: 3, ..map },
+            &crowded(),
+        );
     }
 }
 
