@@ -7,11 +7,11 @@ pub(crate) mod tests;
 
 use crate::frames::FrameGrid;
 use crate::framing::{FrameAlignment, Framing};
-use crate::level::LevelScale;
 use crate::simd::{Kernel, Simd, mul_add, sum_lanes};
 use crate::stft::frame_pairs;
 use crate::stft::frame_pairs::{FramePairs, LANES, SplitSpectrum};
 use crate::units::DB_RANGE;
+use crate::units::DbScale;
 
 /// Seconds of audio under one window: 512 samples at 16 kHz.
 const WINDOW_SECS: f64 = 0.032;
@@ -62,7 +62,7 @@ impl Default for LoudnessConfig {
 /// does.
 pub struct Loudness {
     framing: Framing,
-    scale: LevelScale,
+    scale: DbScale,
     frames: FramePairs,
     pair: [SplitSpectrum; 2],
     /// For each bin (0 beyond the last) the A-weighting as a power ratio, times what the mean
@@ -108,7 +108,7 @@ impl Loudness {
         let spectrum = SplitSpectrum::new(frames.n_bins());
         let mut weights: Vec<f32> = (0..frames.n_bins()).map(weight).collect();
         weights.resize(spectrum.re.len(), 0.0);
-        let scale = LevelScale { ref_db, range_db };
+        let scale = DbScale { ref_db, range_db };
         Self { framing, scale, frames, pair: [spectrum.clone(), spectrum], weights }
     }
 
@@ -127,7 +127,7 @@ impl Loudness {
         for (i, levels) in loudness_db.chunks_mut(2).enumerate() {
             let powers = self.pair_powers(audio, 2 * i);
             for (level, power) in levels.iter_mut().zip(powers) {
-                *level = self.scale.level(power);
+                *level = self.scale.power_to_db(power);
             }
         }
     }
@@ -148,7 +148,7 @@ impl Loudness {
             let powers = self.pair_powers(audio, 2 * i);
             let mut grad_powers = [0.0; 2];
             for ((grad, power), level) in grad_powers.iter_mut().zip(powers).zip(grad_levels) {
-                *grad = self.scale.level_backward(power, *level);
+                *grad = self.scale.power_to_db_backward(power, *level);
             }
             self.pair_powers_backward(2 * i, grad_powers, grad_audio);
         }

@@ -7,8 +7,8 @@ pub(crate) mod tests;
 
 use crate::frames::FrameGrid;
 use crate::framing::{FrameAlignment, Framing};
-use crate::level::LevelScale;
 use crate::units::DB_RANGE;
+use crate::units::DbScale;
 
 /// Running sums of a frame, so that the additions vectorise.
 const LANES: usize = 16;
@@ -45,7 +45,7 @@ impl Power {
     pub fn forward(&self, audio: &[f32], power_db: &mut [f32]) {
         assert_frames("power_db", self.framing, power_db.len(), audio.len());
         for (i, power_db) in power_db.iter_mut().enumerate() {
-            *power_db = self.scale().level(mean_square(audio, self.framing, i) as f32);
+            *power_db = self.scale().power_to_db(mean_square(audio, self.framing, i) as f32);
         }
     }
 
@@ -62,13 +62,13 @@ impl Power {
         assert_audio(grad_audio.len(), audio.len());
         for (i, &grad) in grad_power_db.iter().enumerate() {
             let power = mean_square(audio, self.framing, i) as f32;
-            let factor = 2.0 * self.scale().level_backward(power, grad);
+            let factor = 2.0 * self.scale().power_to_db_backward(power, grad);
             add_audio(factor / self.framing.window_len as f32, audio, self.framing, i, grad_audio);
         }
     }
 
-    fn scale(&self) -> LevelScale {
-        LevelScale { ref_db: self.ref_db, range_db: self.range_db }
+    fn scale(&self) -> DbScale {
+        DbScale { ref_db: self.ref_db, range_db: self.range_db }
     }
 }
 

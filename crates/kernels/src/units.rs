@@ -5,7 +5,7 @@
 //! rounding of f32; NaN stays NaN.
 
 pub(crate) mod bands;
-mod level;
+pub(crate) mod level;
 mod pitch;
 #[cfg(test)]
 pub(crate) mod tests;

@@ -44,7 +44,7 @@ pub fn lines(table: &Table) {
 fn gru(table: &Table, recurrent_kernel: &[f32], bias: &[f32]) {
     let n_clips = 8;
     let work = Work {
-        name: "GRU 512 recurrence, 8 clips at once",
+        name: "GRU 512 recurrence, 8 clips at once, 16 times",
         unit: "multiply-add",
         n_units: N_FRAMES * 3 * WIDTH * WIDTH * n_clips,
         reference_secs: None,

@@ -2,6 +2,7 @@ use super::*;
 use crate::agreement::{Operation, Report, Tolerance};
 use crate::golden::Golden;
 use crate::testing::{pseudo_random, widen};
+use crate::units::bands::erb_of;
 
 fn ladder(hz_min: f64, hz_max: f64, unit: f64) -> f64 {
     let low = if hz_min == 0.0 { 440.0 * (-69.0_f64 / 12.0).exp2() } else { hz_min };

@@ -6,9 +6,10 @@
 
 #![expect(clippy::cast_possible_truncation, reason = "the exact paths compute in f64")]
 
-use crate::logarithm::{ZERO_STAND_IN, ln};
+use crate::elementary::ln;
 use crate::simd::{Kernel, Simd, mul_add};
 use crate::stft::frame_pairs::SplitSpectrum;
+use crate::units::level::LOG_EPSILON;
 
 /// Squared magnitudes that kept their bits: the smaller part of a bin may be lost, not the larger.
 const ORDINARY_POWER: [f32; 2] = [1e-30, 1e38];
@@ -56,7 +57,7 @@ pub(crate) fn magnitudes_backward(
 /// Writes `ln x`, or the logarithm of 1e-5 where `x` is 0 or less (`safe_log` of the reference).
 pub(crate) fn safe_log(simd: Simd, x: &[f32], logs: &mut [f32]) {
     if !simd.run(Logarithms { x, logs }) {
-        let stand_in = |x: f32| if x <= 0.0 { ZERO_STAND_IN } else { x };
+        let stand_in = |x: f32| if x <= 0.0 { LOG_EPSILON } else { x };
         for (log, &x) in logs.iter_mut().zip(x) {
             *log = f64::from(stand_in(x)).ln() as f32;
         }
@@ -146,7 +147,7 @@ impl Kernel for Logarithms<'_> {
         let (x, logs) = (&self.x[..n], &mut self.logs[..n]);
         let mut is_ordinary = true;
         for i in 0..n {
-            let safe = if x[i] <= 0.0 { ZERO_STAND_IN } else { x[i] };
+            let safe = if x[i] <= 0.0 { LOG_EPSILON } else { x[i] };
             is_ordinary &= safe >= f32::MIN_POSITIVE;
             is_ordinary &= safe <= f32::MAX;
             logs[i] = ln::<FMA>(safe);

@@ -7,16 +7,17 @@
 #![expect(clippy::cast_possible_truncation, reason = "sums and weights are f64, bins f32")]
 
 use super::SpectralLossTerms;
-use crate::logarithm::{ZERO_STAND_IN, ln};
+use crate::elementary::ln;
 use crate::magnitudes::row::LEAST_DIVISOR;
 use crate::simd::{Kernel, Simd, mul_add};
 use crate::stft::frame_pairs::{LANES, SplitSpectrum};
+use crate::units::level::LOG_EPSILON;
 
 /// Squared magnitudes whose quotients neither overflow nor lose bits.
 const ORDINARY_POWER: [f32; 2] = [1e-30, 1e8];
 
 /// The magnitude whose logarithm stands for that of an exact 0, squared.
-const ZERO_POWER: f64 = ZERO_STAND_IN as f64 * ZERO_STAND_IN as f64;
+const ZERO_POWER: f64 = LOG_EPSILON as f64 * LOG_EPSILON as f64;
 
 /// What one bin adds to the loss for each unit of distance.
 #[derive(Clone, Copy)]

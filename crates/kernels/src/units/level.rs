@@ -7,8 +7,8 @@ use super::round;
 /// Decibels from full scale down to the floor of every level here: quieter is clamped to `-80 dB`.
 pub const DB_RANGE: f32 = 80.0;
 
-/// What stands for a number that has no logarithm.
-const LOG_EPSILON: f64 = 1e-5;
+/// What stands for a number that has no logarithm, as in `safe_log` of magenta/ddsp 3.7.
+pub(crate) const LOG_EPSILON: f32 = 1e-5;
 
 /// What stands for a denominator of 0.
 const DIVISION_EPSILON: f64 = 1e-7;
@@ -32,29 +32,21 @@ impl Default for DbScale {
 impl DbScale {
     /// Level of a power in dB: `10 log10(power) - ref_db`, clamped at `-range_db`; NaN stays NaN.
     pub fn power_to_db(self, power: f32) -> f32 {
-        let floor = 10.0_f64.powf(-f64::from(self.range_db) / 10.0);
-        // Comparisons, not `max`, which would lose a NaN.
-        let power = if f64::from(power) < floor { floor } else { f64::from(power) };
-        let db = round(10.0 * power.log10() - f64::from(self.ref_db));
-        if db < -self.range_db { -self.range_db } else { db }
+        self.level(f64::from(power))
     }
 
     /// The derivative of [`power_to_db`](Self::power_to_db) times `grad_db`: `10 / (ln(10) power)`, 0
     /// where it is clamped.
     pub fn power_to_db_backward(self, power: f32, grad_db: f32) -> f32 {
-        let is_clamped = self.power_to_db(power) <= -self.range_db
-            || f64::from(power) < 10.0_f64.powf(-f64::from(self.range_db) / 10.0);
+        let is_clamped =
+            f64::from(power) <= self.floor() || self.power_to_db(power) <= -self.range_db;
         if is_clamped { 0.0 } else { round(f64::from(grad_db) * 10.0 / (LN_10 * f64::from(power))) }
     }
 
     /// Level of an amplitude in dB: that of its square.
     pub fn amplitude_to_db(self, amplitude: f32) -> f32 {
         // The square in f64 has no underflow.
-        let power = f64::from(amplitude) * f64::from(amplitude);
-        let floor = 10.0_f64.powf(-f64::from(self.range_db) / 10.0);
-        let power = if power < floor { floor } else { power };
-        let db = round(10.0 * power.log10() - f64::from(self.ref_db));
-        if db < -self.range_db { -self.range_db } else { db }
+        self.level(f64::from(amplitude) * f64::from(amplitude))
     }
 
     /// The derivative of [`amplitude_to_db`](Self::amplitude_to_db) times `grad_db`:
@@ -64,6 +56,19 @@ impl DbScale {
             return 0.0;
         }
         round(f64::from(grad_db) * 20.0 / (LN_10 * f64::from(amplitude)))
+    }
+
+    fn level(self, power: f64) -> f32 {
+        let floor = self.floor();
+        // Comparisons, not `max`, which would lose a NaN.
+        let power = if power < floor { floor } else { power };
+        let db = round(10.0 * power.log10() - f64::from(self.ref_db));
+        if db < -self.range_db { -self.range_db } else { db }
+    }
+
+    /// The least power that is told from silence.
+    fn floor(self) -> f64 {
+        10.0_f64.powf(-f64::from(self.range_db) / 10.0)
     }
 }
 
@@ -112,8 +117,8 @@ pub fn safe_log_backward(x: f32, grad_y: f32) -> f32 {
 
 /// Logarithm to `base`, as [`safe_log`]; the reference's `logb`.
 pub fn safe_logb(x: f32, base: f32) -> f32 {
-    let x = if x <= 0.0 { LOG_EPSILON } else { f64::from(x) };
-    round(x.ln() / ln_base(base))
+    let x = if x <= 0.0 { LOG_EPSILON } else { x };
+    round(f64::from(x).ln() / ln_base(base))
 }
 
 /// The derivative of [`safe_logb`] with respect to `x`, times `grad_y`.

@@ -291,3 +291,27 @@ fn nan_stays() {
         assert!(y.is_nan(), "function {i}: {y}");
     }
 }
+
+#[test]
+fn levels_and_their_slopes_are_the_definition_on_any_scale() {
+    let default = DbScale::default();
+    let old = DbScale { ref_db: 20.7, range_db: 120.0 };
+    let negative = DbScale { ref_db: -10.0, range_db: 40.0 };
+    for (scale, power, db, slope) in [
+        (default, 1.0, 0.0, 4.342_945),
+        (default, 1e4, 40.0, 4.342_945e-4),
+        (default, 1e-9, -80.0, 0.0),
+        (default, 0.0, -80.0, 0.0),
+        (old, 1.0, -20.7, 4.342_945),
+        (old, 1e-11, -120.0, 0.0),
+        (negative, 1e-5, -30.0, 0.0),
+        (negative, 1e-3, -20.0, 4342.945),
+    ] {
+        let got = scale.power_to_db(power);
+        assert!((got - db).abs() <= 1e-5, "{scale:?} at {power}: {got} dB, not {db}");
+        let got = scale.power_to_db_backward(power, 2.0);
+        assert!((got - 2.0 * slope).abs() <= 1e-6 * slope, "{scale:?} at {power}: slope {got}");
+    }
+    assert!(default.power_to_db_backward(f32::NAN, 1.0).is_nan(), "NaN in, NaN back");
+    assert_eq!(default.power_to_db(f32::INFINITY), f32::INFINITY);
+}
