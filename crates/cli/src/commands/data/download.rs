@@ -14,7 +14,7 @@ use crate::failure::Failure;
 #[command(after_help = "Example: ddsp data download --only test --out nsynth\n         \
                         ddsp data download --dry-run\n         \
                         ddsp data download gs://my-bucket/violin --out violin\n\n\
-                        NSynth's subset has about 16 GB: `--only test` takes an eighth of it.")]
+                        NSynth's subset has about 16 GB: `--only test` takes about a tenth of it.")]
 pub struct Download {
     /// gs://bucket/prefix [default: NSynth's GANSynth subset with f0 and loudness].
     #[arg(value_name = "SOURCE", default_value = NSYNTH, hide_default_value = true)]
