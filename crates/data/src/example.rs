@@ -78,16 +78,7 @@ impl<'a> Feature<'a> {
     pub fn floats(&self) -> Option<Vec<f32>> {
         let Self::Floats(list) = self else { return None };
         let mut values = Vec::with_capacity(list.n_values);
-        for field in list.values() {
-            match field {
-                Field::Bytes(packed) => {
-                    let (chunks, _) = packed.as_chunks::<4>();
-                    values.extend(chunks.iter().map(|&le| f32::from_le_bytes(le)));
-                }
-                Field::Fixed32(bits) => values.push(f32::from_bits(bits)),
-                _ => {}
-            }
-        }
+        self.for_each_floats(|packed| values.extend(packed.iter().map(|&le| f32::from_le_bytes(le))));
         Some(values)
     }
 
@@ -95,14 +86,32 @@ impl<'a> Feature<'a> {
     pub fn int64s(&self) -> Option<Vec<i64>> {
         let Self::Int64s(list) = self else { return None };
         let mut values = Vec::with_capacity(list.n_values);
+        self.for_each_int64(|value| values.push(value));
+        Some(values)
+    }
+
+    /// Shows the floats, stretch by stretch as they are encoded (little-endian); none of other kinds.
+    pub(crate) fn for_each_floats(&self, mut visit: impl FnMut(&[[u8; 4]])) {
+        let Self::Floats(list) = self else { return };
         for field in list.values() {
             match field {
-                Field::Bytes(packed) => values.extend(wire::varints(packed).map(u64::cast_signed)),
-                Field::Varint(value) => values.push(value.cast_signed()),
+                Field::Bytes(packed) => visit(packed.as_chunks().0),
+                Field::Fixed32(bits) => visit(&[bits.to_le_bytes()]),
                 _ => {}
             }
         }
-        Some(values)
+    }
+
+    /// Shows the integers one by one; none of other kinds.
+    pub(crate) fn for_each_int64(&self, mut visit: impl FnMut(i64)) {
+        let Self::Int64s(list) = self else { return };
+        for field in list.values() {
+            match field {
+                Field::Bytes(packed) => wire::varints(packed).for_each(|v| visit(v.cast_signed())),
+                Field::Varint(value) => visit(value.cast_signed()),
+                _ => {}
+            }
+        }
     }
 
     /// The byte strings, or `None` for another kind of list.
@@ -117,10 +126,30 @@ impl<'a> Feature<'a> {
 
     /// The integer of a list that holds exactly one, else `None`.
     pub fn int64(&self) -> Option<i64> {
-        match self.int64s()?[..] {
-            [value] => Some(value),
-            _ => None,
+        let mut single = None;
+        if self.len() == 1 {
+            self.for_each_int64(|value| single = Some(value));
         }
+        single
+    }
+
+    /// The float of a list that holds exactly one, else `None`.
+    pub fn float(&self) -> Option<f32> {
+        let mut single = None;
+        if self.len() == 1 {
+            self.for_each_floats(|stretch| single = stretch.last().copied().or(single));
+        }
+        single.map(f32::from_le_bytes)
+    }
+
+    /// The byte string of a list that holds exactly one, else `None`.
+    pub fn byte_string(&self) -> Option<&'a [u8]> {
+        let Self::Bytes(list) = self else { return None };
+        let mut strings = list.values().filter_map(|field| match field {
+            Field::Bytes(bytes) => Some(bytes),
+            _ => None,
+        });
+        strings.next().filter(|_| list.n_values == 1)
     }
 
     /// Parses a `Feature` message that begins at `offset` of the record.
@@ -230,6 +259,26 @@ pub fn find_feature<'a>(data: &'a [u8], name: &str) -> Result<Option<Feature<'a>
         Ok(())
     })?;
     found.map(|entry| entry.feature()).transpose()
+}
+
+/// Finds several features in one walk, in the order of `names`; see [`find_feature`].
+///
+/// # Errors
+///
+/// As [`find_feature`].
+pub fn find_features<'a>(
+    data: &'a [u8],
+    names: &[impl AsRef<str>],
+) -> Result<Vec<Option<Feature<'a>>>, ExampleError> {
+    let mut found: Vec<Option<Entry>> = names.iter().map(|_| None).collect();
+    for_each_entry(data, |entry, offset| {
+        let entry = Entry::parse(entry, offset)?;
+        if let Some(i) = names.iter().position(|name| name.as_ref() == entry.name) {
+            found[i] = Some(entry);
+        }
+        Ok(())
+    })?;
+    found.into_iter().map(|entry| entry.map(|entry| entry.feature()).transpose()).collect()
 }
 
 /// One pair of the map, its value not yet parsed.

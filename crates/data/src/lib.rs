@@ -3,6 +3,7 @@
 #![forbid(unsafe_code)]
 
 mod audio_file;
+mod crc;
 mod download;
 mod error;
 pub mod example;
@@ -13,10 +14,13 @@ mod loader;
 #[cfg(test)]
 mod mutation;
 mod output;
+mod predicate;
 mod prepare;
 mod record;
 mod record_files;
 mod resample;
+mod scan;
+mod shard;
 mod sort;
 mod synth;
 pub mod tfrecord;
@@ -30,10 +34,15 @@ pub use error::{Error, Progress, Result};
 pub use features::{ExtractedFeatures, extract_f0, extract_features, extract_loudness};
 pub use inspect::{FeatureSummary, FileSummary, Inspection, inspect};
 pub use loader::{ExampleIndex, F0Source, Filter, HoldOut, TrainingExample};
-pub use output::{FolderState, MANIFEST, OutputFolder, write_atomically, write_json};
+pub use output::{
+    Begun, FolderState, MANIFEST, OutputFolder, PartFolder, Parts, PublishedFile, Work,
+    write_atomically, write_json,
+};
+pub use predicate::{Predicate, PredicateError};
 pub use prepare::{LeftOut, PrepareOptions, PrepareReport, Recording, prepare};
 pub use record::{FAMILIES, Keys, Labels, NoteRecord, QUALITIES, SOURCES};
 pub use record_files::{find_record_files, shard_name};
 pub use resample::resample;
+pub use shard::Shard;
 pub use sort::{ClassCount, SortOptions, SortReport, SourceCount, sort};
 pub use synth::{SynthOptions, SynthReport, synthesize};

@@ -1,6 +1,8 @@
 //! Output that is whole or absent: files written beside their place and renamed, folders that know
 //! which command made them.
 
+mod parts;
+
 use std::fs::{self, File};
 use std::io::{self, BufReader, BufWriter, Read, Write};
 use std::path::{Path, PathBuf};
@@ -10,12 +12,16 @@ use serde_json::Value;
 
 use crate::error::{Error, Result};
 
+pub use parts::{Begun, PartFolder, Parts, PublishedFile, Work};
+
 /// The file that marks a folder as a command's output.
 const MARKER: &str = "ddsp-output.json";
 /// What a finished folder of data holds: the report of the command that made it, as JSON.
 pub const MANIFEST: &str = "manifest.json";
 /// How the names of half-written files begin; a later run removes those that an interruption left.
 const TEMPORARY: &str = ".ddsp-tmp-";
+/// How all names begin that are not output but work.
+const HIDDEN: &str = ".ddsp-";
 
 /// Writes a file beside `path`, then renames it: `path` holds the old content, or all of the new.
 ///
@@ -90,6 +96,61 @@ struct FileSum {
     crc32c: u32,
 }
 
+impl Marker {
+    fn new(command: &str, options: Value) -> Self {
+        let version = env!("CARGO_PKG_VERSION").to_owned();
+        Self { command: command.to_owned(), version, options, finished: false, files: Vec::new() }
+    }
+}
+
+/// What stands where the output is to go.
+enum Found {
+    /// Nothing, or nothing but what a process that begins now has hidden there.
+    Nothing,
+    /// Work of this command with these options.
+    Ours(Marker),
+    /// Work of this command with other options, and the first that differs.
+    Others(Marker, String),
+}
+
+/// Looks at a folder that exists; one that this command did not make is an error.
+fn examine(path: &Path, command: &str, options: &Value) -> Result<Found> {
+    let refuse = |reason: String| Error::Folder { path: path.to_owned(), reason };
+    // In this order: a marker that another process writes meanwhile is seen.
+    let mut is_empty = true;
+    for entry in fs::read_dir(path).map_err(Error::io("read folder", path))? {
+        let name = entry.map_err(Error::io("read folder", path))?.file_name();
+        is_empty &= name.to_string_lossy().starts_with(HIDDEN);
+    }
+    match read_marker(path)? {
+        None if is_empty => Ok(Found::Nothing),
+        None => {
+            let hint = "it is not empty and `ddsp` did not make it; name a new folder";
+            Err(refuse(hint.to_owned()))
+        }
+        Some(marker) if marker.command != command => {
+            let hint = "name a new folder";
+            Err(refuse(format!("`ddsp {}` made it; {hint}", marker.command)))
+        }
+        Some(marker) if marker.options != *options => {
+            let change = first_difference(&marker.options, options);
+            Ok(Found::Others(marker, change))
+        }
+        Some(marker) => Ok(Found::Ours(marker)),
+    }
+}
+
+fn other_options(path: &Path, change: &str) -> Error {
+    let hint = "name a new folder, or start over with --force";
+    let reason = format!("made with other options ({change}); {hint}");
+    Error::Folder { path: path.to_owned(), reason }
+}
+
+fn options_as_json(path: &Path, options: &impl Serialize) -> Result<Value> {
+    let refuse = |reason: String| Error::Folder { path: path.to_owned(), reason };
+    serde_json::to_value(options).map_err(|e| refuse(e.to_string()))
+}
+
 impl OutputFolder {
     /// Takes `path` as the output of `command` (such as `data sort`), creating it if need be.
     ///
@@ -106,41 +167,24 @@ impl OutputFolder {
         options: &impl Serialize,
         force: bool,
     ) -> Result<(Self, FolderState)> {
-        let refuse = |reason: String| Error::Folder { path: path.to_owned(), reason };
-        let options = serde_json::to_value(options).map_err(|e| refuse(e.to_string()))?;
+        let options = options_as_json(path, options)?;
         let is_created = !path.exists();
         fs::create_dir_all(path).map_err(Error::io("create folder", path))?;
-        let is_empty = fs::read_dir(path).map_err(Error::io("read folder", path))?.next().is_none();
-        let found = read_marker(path)?;
         let mut state = FolderState::New;
-        match found {
-            None if is_empty => {}
-            None => {
-                let hint = "it is not empty and `ddsp` did not make it; name a new folder";
-                return Err(refuse(hint.to_owned()));
-            }
-            Some(marker) if marker.command != command => {
-                let hint = "name a new folder";
-                return Err(refuse(format!("`ddsp {}` made it; {hint}", marker.command)));
-            }
-            Some(_) if force => remove_content(path)?,
-            Some(marker) if marker.options != options => {
-                let change = first_difference(&marker.options, &options);
-                let hint = "name a new folder, or start over with --force";
-                return Err(refuse(format!("made with other options ({change}); {hint}")));
-            }
-            Some(marker) if marker.finished => {
+        match examine(path, command, &options)? {
+            Found::Nothing => {}
+            Found::Ours(_) | Found::Others(..) if force => remove_content(path)?,
+            Found::Others(_, change) => return Err(other_options(path, &change)),
+            Found::Ours(marker) if marker.finished => {
                 let folder = Self { path: path.to_owned(), marker, is_created };
                 return Ok((folder, FolderState::Finished));
             }
-            Some(_) => {
+            Found::Ours(_) => {
                 remove_temporaries(path)?;
                 state = FolderState::Unfinished;
             }
         }
-        let version = env!("CARGO_PKG_VERSION").to_owned();
-        let command = command.to_owned();
-        let marker = Marker { command, version, options, finished: false, files: Vec::new() };
+        let marker = Marker::new(command, options);
         let folder = Self { path: path.to_owned(), marker, is_created };
         folder.write_marker()?;
         Ok((folder, state))

@@ -36,6 +36,15 @@ pub const QUALITIES: [&str; 10] = [
     "tempo-synced",
 ];
 
+/// The names of a label's values, by number; none where the values are plain numbers.
+pub(crate) fn label_values(feature: &str) -> &'static [&'static str] {
+    match feature {
+        "instrument/family" | "family" => &FAMILIES,
+        "instrument/source" | "source" => &SOURCES,
+        _ => &[],
+    }
+}
+
 /// Stands for a label that is not known, in NSynth's spelling, which has no way to leave one out.
 const UNKNOWN: i64 = -1;
 

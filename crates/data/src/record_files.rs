@@ -46,7 +46,7 @@ fn matching(folder: &Path, pattern: &str, reason: &str) -> Result<Vec<PathBuf>> 
         let path = entry.map_err(Error::io("read folder", folder))?.path();
         let name = path.file_name().unwrap_or_default().to_string_lossy();
         // Hidden files are half-written ones, or not meant.
-        if !name.starts_with('.') && matches(pattern, &name) && path.is_file() {
+        if !name.starts_with('.') && matches_pattern(pattern, &name) && path.is_file() {
             files.push(path);
         }
     }
@@ -58,7 +58,7 @@ fn matching(folder: &Path, pattern: &str, reason: &str) -> Result<Vec<PathBuf>> 
 }
 
 /// Whether `name` fits `pattern`, by the classic walk that returns to the last `*` on a mismatch.
-fn matches(pattern: &str, name: &str) -> bool {
+pub(crate) fn matches_pattern(pattern: &str, name: &str) -> bool {
     let pattern: Vec<char> = pattern.chars().collect();
     let name: Vec<char> = name.chars().collect();
     let (mut p, mut n) = (0, 0);
@@ -107,7 +107,7 @@ mod tests {
             ("", "", true),
         ];
         for (pattern, name, expected) in cases {
-            assert_eq!(matches(pattern, name), expected, "{pattern} on {name}");
+            assert_eq!(matches_pattern(pattern, name), expected, "{pattern} on {name}");
         }
     }
 

@@ -5,24 +5,30 @@
 //! (<https://www.tensorflow.org/tutorials/load_data/tfrecord#tfrecords_format_details>).
 //! Compressed files (GZIP, ZLIB) are refused with the reason.
 
+mod chunk;
+mod resync;
+
 use std::fs::File;
 use std::io::{self, BufReader, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
+use crate::crc::{Span, masked};
 use crate::error::{Error, Result};
 
-/// Longest record that is read. An NSynth note has 273 kB, ten minutes of 48 kHz audio 115 MB; more
-/// is a broken or hostile file, and reading it would exhaust memory.
-pub const MAX_RECORD_BYTES: u64 = 256 << 20;
+pub(crate) use chunk::{Chunk, Chunks, Damage, Tolerance};
+
+/// Longest record that is read. An NSynth note has 273 kB; ten minutes at 48 kHz with their copy at
+/// 16 kHz and their features 155 MB. More is a broken or hostile file, or not worth the memory.
+pub const MAX_RECORD_BYTES: u64 = 150 << 20;
 
 /// Bytes before the data: the length and its checksum.
 const HEADER_LEN: usize = 12;
 /// Bytes after the data: its checksum.
 const FOOTER_LEN: usize = 4;
-/// Added to a rotated CRC, so that a CRC over data that hold CRCs stays useful (TFRecord's choice).
-const MASK_DELTA: u32 = 0xa282_ead8;
+/// What is wrong where the data's checksum does not hold.
+const DATA_DIFFER: &str = "the data differ from their checksum: the file is damaged";
 
-/// One record as it stands in a file, checksums verified.
+/// One record as it stands in a file.
 #[derive(Clone, Copy, Debug)]
 pub struct Record<'a> {
     /// Where the frame begins in its file, in bytes.
@@ -35,6 +41,16 @@ impl<'a> Record<'a> {
     /// The payload.
     pub fn data(&self) -> &'a [u8] {
         &self.frame[HEADER_LEN..self.frame.len() - FOOTER_LEN]
+    }
+
+    /// Checks the data against their checksum; gives the span of the whole frame.
+    pub(crate) fn check(&self) -> Result<Span, &'static str> {
+        let (header, footer) = (&self.frame[..HEADER_LEN], self.frame.len() - FOOTER_LEN);
+        let data = Span::of(self.data());
+        if masked(data.crc) != u32_at(self.frame, footer) {
+            return Err(DATA_DIFFER);
+        }
+        Ok(Span::of(header).then(data).then(Span::of(&self.frame[footer..])))
     }
 }
 
@@ -118,7 +134,7 @@ impl<R: Read> Reader<R> {
         }
         let (data, footer) = self.frame[HEADER_LEN..].split_at(self.frame.len() - 16);
         if masked_crc(data) != u32_at(footer, 0) {
-            return Err(self.error("the data differ from their checksum: the file is damaged"));
+            return Err(self.error(DATA_DIFFER));
         }
         let record = Record { offset: self.offset, frame: &self.frame };
         self.offset += self.frame.len() as u64;
@@ -132,34 +148,45 @@ impl<R: Read> Reader<R> {
         match read.map_err(Error::io("read", &self.path))? {
             0 => return Ok(None),
             HEADER_LEN => {}
-            n => return Err(self.error(format!("the file ends {n} bytes into a header"))),
+            n => return Err(self.error(cut_header(n as u64))),
         }
-        if masked_crc(&self.frame[..8]) != u32_at(&self.frame, 8) {
-            return Err(self.error(self.not_a_header()));
-        }
-        let mut length = [0; 8];
-        length.copy_from_slice(&self.frame[..8]);
-        let data_len = u64::from_le_bytes(length);
-        if data_len > MAX_RECORD_BYTES {
-            let limit = MAX_RECORD_BYTES >> 20;
-            return Err(self.error(format!("{data_len} bytes long, more than {limit} MiB")));
-        }
-        Ok(Some(data_len))
-    }
-
-    /// Why a header's checksum does not hold.
-    fn not_a_header(&self) -> &'static str {
-        match (self.offset, &self.frame[..2]) {
-            (0, [0x1f, 0x8b]) => "the file is compressed with gzip: unpack it first",
-            (0, [0x78, 0x01 | 0x5e | 0x9c | 0xda]) => "the file is compressed with zlib",
-            (0, _) => "not a TFRecord file (the first length differs from its checksum)",
-            _ => "the length differs from its checksum: the file is damaged",
-        }
+        let length = data_len(&self.frame, self.offset);
+        length.map(Some).map_err(|reason| self.error(reason))
     }
 
     fn error(&self, reason: impl Into<String>) -> Error {
         Error::record(&self.path, self.offset, reason)
     }
+}
+
+/// The length of the data, from the header that stands at byte `offset` of a file.
+fn data_len(header: &[u8], offset: u64) -> Result<u64, String> {
+    if masked_crc(&header[..8]) != u32_at(header, 8) {
+        return Err(not_a_header(&header[..2], offset).to_owned());
+    }
+    let mut length = [0; 8];
+    length.copy_from_slice(&header[..8]);
+    let data_len = u64::from_le_bytes(length);
+    if data_len > MAX_RECORD_BYTES {
+        let limit = MAX_RECORD_BYTES >> 20;
+        let hint = "cut what it holds into shorter examples";
+        return Err(format!("{data_len} bytes long, more than {limit} MiB: {hint}"));
+    }
+    Ok(data_len)
+}
+
+/// Why a header's checksum does not hold.
+fn not_a_header(begin: &[u8], offset: u64) -> &'static str {
+    match (offset, begin) {
+        (0, [0x1f, 0x8b]) => "the file is compressed with gzip: unpack it first",
+        (0, [0x78, 0x01 | 0x5e | 0x9c | 0xda]) => "the file is compressed with zlib: unpack it first",
+        (0, _) => "not a TFRecord file (the first length differs from its checksum)",
+        _ => "the length differs from its checksum: the file is damaged",
+    }
+}
+
+fn cut_header(n_bytes: u64) -> String {
+    format!("the file ends {n_bytes} bytes into a header: it is cut off")
 }
 
 fn cut_off(data_len: u64, available: u64) -> String {
@@ -180,9 +207,9 @@ pub fn write_record(output: &mut impl Write, data: &[u8]) -> io::Result<()> {
     output.write_all(&masked_crc(data).to_le_bytes())
 }
 
-/// TFRecord's checksum: CRC-32C, rotated by 15 bits and shifted by a constant.
+/// TFRecord's checksum.
 fn masked_crc(data: &[u8]) -> u32 {
-    crc32c::crc32c(data).rotate_right(15).wrapping_add(MASK_DELTA)
+    masked(crc32c::crc32c(data))
 }
 
 /// The little-endian number at `at`; the caller has checked that it is there.
@@ -278,7 +305,7 @@ mod tests {
         let length = (1_u64 << 60).to_le_bytes();
         let mut file = length.to_vec();
         file.extend(masked_crc(&length).to_le_bytes());
-        assert!(message(&file).contains("more than 256 MiB"), "absurd length");
+        assert!(message(&file).contains("more than 150 MiB"), "absurd length");
     }
 
     #[test]

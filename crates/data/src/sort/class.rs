@@ -10,7 +10,7 @@ use super::ClassCount;
 use crate::error::{Error, Result};
 use crate::example::Feature;
 use crate::output::temporary_beside;
-use crate::record::{FAMILIES, SOURCES};
+use crate::record::label_values;
 use crate::record_files::shard_name;
 
 /// Longest name of a class, so that shards fit any file system's 255 bytes.
@@ -129,11 +129,7 @@ pub(super) fn class_name(name: &str, feature: Feature) -> Result<Option<String>,
 
 /// The name of a label's value: `string` for family 8, `pitch-60` for pitch 60.
 pub(crate) fn label_name(feature: &str, value: i64) -> String {
-    let names: &[&str] = match feature {
-        "instrument/family" | "family" => &FAMILIES,
-        "instrument/source" | "source" => &SOURCES,
-        _ => &[],
-    };
+    let names = label_values(feature);
     let known = usize::try_from(value).ok().and_then(|value| names.get(value));
     let last_word = feature.rsplit('/').next().unwrap_or(feature);
     known.map_or_else(|| format!("{last_word}-{value}"), |&name| name.to_owned())
