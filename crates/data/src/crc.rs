@@ -36,11 +36,11 @@ impl Span {
         let shifted = multiply(self.crc, x_to_bytes(next.len));
         Self { crc: shifted ^ next.crc, len: self.len + next.len }
     }
-}
 
-/// The checksum as it is printed: eight hexadecimal digits.
-pub(crate) fn hex(crc: u32) -> String {
-    format!("{crc:08x}")
+    /// The checksum as it is printed: eight hexadecimal digits.
+    pub(crate) fn hex(self) -> String {
+        format!("{:08x}", self.crc)
+    }
 }
 
 /// The product of two polynomials modulo the checksum's.
@@ -82,7 +82,7 @@ mod tests {
     fn the_checksum_is_crc_32c() {
         // The check value of RFC 3720, B.4.
         assert_eq!(Span::of(b"123456789"), Span { crc: 0xe306_9283, len: 9 });
-        assert_eq!(hex(0xe3), "000000e3");
+        assert_eq!(Span { crc: 0xe3, len: 1 }.hex(), "000000e3");
     }
 
     #[test]

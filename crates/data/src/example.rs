@@ -12,9 +12,12 @@
 //! fields are skipped. Two things that the wire format allows and no writer does are refused rather
 //! than guessed at: a feature whose value comes in two pieces, and one that has two kinds of list.
 
+mod rename;
 mod wire;
 
 use wire::{Field, Fields};
+
+pub(crate) use rename::{Edit, renamed};
 
 /// More features in one record than any data set has; keeps a hostile record's table small.
 const MAX_FEATURES: usize = 4096;

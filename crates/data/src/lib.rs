@@ -44,5 +44,5 @@ pub use record::{FAMILIES, Keys, Labels, NoteRecord, QUALITIES, SOURCES};
 pub use record_files::{find_record_files, shard_name};
 pub use resample::resample;
 pub use shard::Shard;
-pub use sort::{ClassCount, SortOptions, SortReport, SourceCount, sort};
+pub use sort::{ClassCount, FileCount, Shards, SortOptions, SortReport, SourceCount, sort};
 pub use synth::{SynthOptions, SynthReport, synthesize};

@@ -4,12 +4,13 @@
 mod parts;
 
 use std::fs::{self, File};
-use std::io::{self, BufReader, BufWriter, Read, Write};
+use std::io::{self, BufWriter, Read, Write};
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::crc::Span;
 use crate::error::{Error, Result};
 
 pub use parts::{Begun, PartFolder, Parts, PublishedFile, Work};
@@ -237,8 +238,8 @@ impl OutputFolder {
     pub fn verify(&self) -> Result<()> {
         for expected in &self.marker.files {
             let path = self.path.join(&expected.file);
-            let (bytes, crc32c) = checksum(&path)?;
-            if (bytes, crc32c) != (expected.bytes, expected.crc32c) {
+            let Span { len, crc } = span_of_file(&path)?;
+            if (len, crc) != (expected.bytes, expected.crc32c) {
                 let file = &expected.file;
                 let reason = format!("{file} was changed since; start over with --force");
                 return Err(Error::Folder { path: self.path.clone(), reason });
@@ -312,16 +313,28 @@ fn read_marker(folder: &Path) -> Result<Option<Marker>> {
 
 /// The first option that differs, as `name: was A, now B`.
 fn first_difference(was: &Value, now: &Value) -> String {
-    if let (Value::Object(was), Value::Object(now)) = (was, now) {
-        for name in was.keys().chain(now.keys()) {
-            let (was, now) = (was.get(name), now.get(name));
-            if was != now {
-                let show = |value: Option<&Value>| value.map_or("absent".into(), Value::to_string);
-                return format!("{name}: was {}, now {}", show(was), show(now));
+    let show = |value: Option<&Value>| value.map_or("absent".into(), Value::to_string);
+    let (mut name, mut was, mut now) = (String::new(), Some(was), Some(now));
+    loop {
+        (was, now) = match (was, now) {
+            (Some(Value::Object(was)), Some(Value::Object(now))) => {
+                let mut keys = was.keys().chain(now.keys());
+                let Some(key) = keys.find(|key| was.get(*key) != now.get(*key)) else { break };
+                name = if name.is_empty() { key.clone() } else { format!("{name}.{key}") };
+                (was.get(key), now.get(key))
             }
-        }
+            (Some(Value::Array(was)), Some(Value::Array(now))) if was.len() == now.len() => {
+                let Some(i) = (0..was.len()).find(|&i| was[i] != now[i]) else { break };
+                name += &format!("[{i}]");
+                (was.get(i), now.get(i))
+            }
+            (Some(Value::Array(was)), Some(Value::Array(now))) if was.len() + now.len() > 8 => {
+                return format!("{name}: were {}, now {}", was.len(), now.len());
+            }
+            _ => break,
+        };
     }
-    format!("was {was}, now {now}")
+    format!("{name}: was {}, now {}", show(was), show(now))
 }
 
 /// Removes everything in a folder of ours but the marker, which goes on saying that it is ours.
@@ -371,26 +384,22 @@ fn checksums(folder: &Path) -> Result<Vec<FileSum>> {
         let parts: Vec<_> = inside.iter().map(|part| part.to_string_lossy()).collect();
         let file = parts.join("/");
         if file != MARKER {
-            let (bytes, crc32c) = checksum(&path)?;
-            sums.push(FileSum { file, bytes, crc32c });
+            let Span { len, crc } = span_of_file(&path)?;
+            sums.push(FileSum { file, bytes: len, crc32c: crc });
         }
     }
     Ok(sums)
 }
 
 /// Length and CRC-32C of a file.
-fn checksum(path: &Path) -> Result<(u64, u32)> {
-    let file = File::open(path).map_err(Error::io("read", path))?;
-    let mut input = BufReader::new(file);
-    let (mut bytes, mut crc) = (0, 0);
+pub(crate) fn span_of_file(path: &Path) -> Result<Span> {
+    let mut input = File::open(path).map_err(Error::io("read", path))?;
+    let mut span = Span::default();
     let mut chunk = vec![0; 256 << 10];
     loop {
         match input.read(&mut chunk).map_err(Error::io("read", path))? {
-            0 => return Ok((bytes, crc)),
-            n => {
-                bytes += n as u64;
-                crc = crc32c::crc32c_append(crc, &chunk[..n]);
-            }
+            0 => return Ok(span),
+            n => span = span.then(Span::of(&chunk[..n])),
         }
     }
 }

@@ -307,7 +307,7 @@ impl<'a> Preparer<'a> {
         write_record(&mut frame, &record.encode(self.options.keys))
             .map_err(Error::io("write in", self.out))?;
         let writer = if is_held_out { &mut self.held_out } else { &mut self.train };
-        writer.write(self.out, &frame, SHARD_BYTES, 0)
+        writer.write(self.out, &frame, SHARD_BYTES)
     }
 
     fn finish(self) -> Result<PrepareReport> {

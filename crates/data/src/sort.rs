@@ -1,20 +1,35 @@
-//! Sorting records into classes by one feature: one streaming pass that copies bytes.
+//! Sorting records into classes by their features: one streaming pass that copies bytes.
 //!
-//! Audio is never parsed, checksums are verified, and every record goes somewhere: one that lacks the
-//! feature goes to the class `unsorted`. Shards get their names only after the books balance.
+//! Audio is never parsed, checksums are verified, and every record goes somewhere: one that lacks a
+//! feature goes to the class `unsorted`, one that a condition drops is counted. Files get their names
+//! only after the books balance.
+//!
+//! The work is done in parts of whole sources (see [`Shard`]); every part has files of its own for
+//! each class, so that nothing is copied twice however many processes take part.
 
 mod class;
+mod pass;
+mod report;
+mod rewrite;
+mod shard_files;
 
-use std::collections::BTreeMap;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
+use crate::crc::Span;
 use crate::error::{Error, Progress, Result};
-use crate::example::find_feature;
-use crate::output::{FolderState, OutputFolder, refuse_sources_inside};
-use crate::tfrecord::Reader;
-use class::class_name;
+use crate::output::{Begun, MANIFEST, Parts, Work, refuse_sources_inside};
+use crate::predicate::Predicate;
+use crate::scan::scan;
+use crate::shard::Shard;
+use crate::tfrecord::{Chunks, Tolerance};
+use pass::{SortPass, Sorted};
+use report::{PartReport, check_unchanged, merge};
+use shard_files::ShardFiles;
+
+pub use report::{ClassCount, FileCount, SortReport, SourceCount};
 
 pub(crate) use class::{ClassWriter, label_name};
 
@@ -22,77 +37,72 @@ pub(crate) use class::{ClassWriter, label_name};
 const UNSORTED: &str = "unsorted";
 /// More values than any label has (NSynth has 1006 instruments): such a feature is no class.
 const MAX_CLASSES: usize = 4096;
-/// Files held open at once; systems allow at least 256.
-const MAX_OPEN: usize = 128;
+/// Lengths of a file that make a part: enough that few files of a class are not full, little enough
+/// that there are parts for many processes, and that little is lost with an interruption.
+const FILES_PER_PART: u64 = 4;
 
 /// How to sort.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct SortOptions {
-    /// The feature that tells the class: one integer or one byte string.
-    pub feature: String,
-    /// A shard that has reached this length is followed by another.
-    pub shard_bytes: u64,
-    /// Whether an output folder of an earlier run is started over.
+    /// The features that tell the class: each one integer or one byte string.
+    pub by: Vec<String>,
+    /// Which records to keep; all if absent. It sees the features' old names.
+    #[serde(rename = "where")]
+    pub predicate: Option<Predicate>,
+    /// Features that get other names: pairs of old and new.
+    pub rename: Vec<(String, String)>,
+    /// Into how many files a class is split.
+    pub shards: Shards,
+    /// Whether an output folder of an earlier run is started over. Only without a shard.
     #[serde(skip)]
     pub force: bool,
+    /// Which part of the work to do.
+    #[serde(skip)]
+    pub shard: Shard,
+    /// Threads to use; the output does not depend on it.
+    #[serde(skip)]
+    pub n_threads: usize,
+}
+
+/// How a class is split into files.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Shards {
+    /// A file that has reached this length is followed by another.
+    Bytes(u64),
+    /// Into so many files that differ by one record at most. This makes one part of the work.
+    Count(u64),
 }
 
 impl Default for SortOptions {
     fn default() -> Self {
-        Self { feature: "instrument/family".to_owned(), shard_bytes: 256 << 20, force: false }
+        Self {
+            by: vec!["instrument/family".to_owned()],
+            predicate: None,
+            rename: Vec::new(),
+            shards: Shards::Bytes(256 << 20),
+            force: false,
+            shard: Shard::WHOLE,
+            n_threads: std::thread::available_parallelism().map_or(1, |n| n.get()),
+        }
     }
-}
-
-/// What was sorted: the content of `manifest.json`.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct SortReport {
-    /// The feature that told the class.
-    pub feature: String,
-    /// Records read, which equals the records written.
-    pub records: u64,
-    /// Bytes read, which equals the bytes written.
-    pub bytes: u64,
-    /// The files that were read.
-    pub sources: Vec<SourceCount>,
-    /// The classes by name.
-    pub classes: Vec<ClassCount>,
-    /// Whether an earlier run had done the work already, and its files were found unchanged.
-    #[serde(skip)]
-    pub already_done: bool,
-}
-
-/// One file that was read.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct SourceCount {
-    /// Its path as given.
-    pub file: PathBuf,
-    /// Its records.
-    pub records: u64,
-    /// Its length.
-    pub bytes: u64,
-}
-
-/// One class that was written.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct ClassCount {
-    /// Its name, such as `string`.
-    pub name: String,
-    /// Its records.
-    pub records: u64,
-    /// The sum of its files' lengths.
-    pub bytes: u64,
-    /// Its files in the output folder.
-    pub files: Vec<String>,
 }
 
 /// Sorts the records of `sources` into files of one class each in the folder `out`.
 ///
-/// `progress` is told the bytes read. The output depends on the sources' content and order alone.
+/// `progress` is told the bytes read. The output depends on the sources' content and order and on
+/// the options, not on threads or shards. With a shard, only its parts are done; the report then
+/// counts what is done so far, and [`SortReport::parts_missing`] what is not.
 ///
 /// # Errors
 ///
-/// If a source is damaged or holds no Examples, no record has the feature, the folder cannot be used
-/// (see [`OutputFolder::open`]), or records in and out differ. No shard is left behind then.
+/// If a source is damaged, changes, or holds no Examples; no record has a feature that tells the
+/// class or is to be renamed, or passes the condition; the folder cannot be used (see
+/// [`Parts::begin`]); or records in and out differ. No file is left behind then.
+///
+/// # Panics
+///
+/// If a shard is to be forced.
 pub fn sort(
     sources: &[PathBuf],
     out: &Path,
@@ -101,142 +111,142 @@ pub fn sort(
 ) -> Result<SortReport> {
     let lengths: Vec<u64> = sources.iter().map(|path| file_len(path)).collect::<Result<_>>()?;
     refuse_sources_inside(out, sources)?;
-    let named = serde_json::json!({ "sort": options, "sources": sources, "bytes": lengths });
-    let (mut folder, state) = OutputFolder::open(out, "data sort", &named, options.force)?;
-    if state == FolderState::Finished {
-        let report = folder.verified_report()?;
-        return Ok(SortReport { already_done: true, ..report });
+    let ranges = part_ranges(&lengths, options.shards);
+    let named = Named { options, sources, bytes: &lengths };
+    let (n_parts, shard, force) = (ranges.len(), options.shard, options.force);
+    let work = Work { command: "data sort", n_parts, shard, force };
+    let mut parts = match Parts::begin(out, work, &named)? {
+        Begun::Parts(parts) => parts,
+        Begun::Finished(folder) => {
+            let report: SortReport = folder.verified_report()?;
+            check_unchanged(out, &report)?;
+            return Ok(SortReport { already_done: true, ..report });
+        }
+    };
+    discard_outdated(&parts, sources, &ranges)?;
+    let bytes = |part: usize| lengths[ranges[part].clone()].iter().sum::<u64>();
+    let total = (0..n_parts).filter(|&part| shard.owns(part)).map(bytes).sum();
+    let to_do = parts.to_do();
+    let done = total - to_do.iter().map(|&part| bytes(part)).sum::<u64>();
+    let mut sorter = Sorter { sources, options, done, total, progress };
+    for part in to_do {
+        sorter.sort_part(&mut parts, part, ranges[part].clone())?;
     }
-    folder.clear()?;
-    let mut sorter = Sorter { out, options, classes: BTreeMap::new(), n_written: 0 };
-    let total = lengths.iter().sum();
-    let mut counts = Vec::new();
-    for source in sources {
-        let done = counts.iter().map(|count: &SourceCount| count.bytes).sum();
-        counts.push(sorter.take_all(source, Progress { done, total }, progress)?);
+    conclude(parts, options, out)
+}
+
+/// What the output depends on.
+#[derive(Serialize)]
+struct Named<'a> {
+    #[serde(flatten)]
+    options: &'a SortOptions,
+    sources: &'a [PathBuf],
+    bytes: &'a [u64],
+}
+
+/// Publishes if everything is done, else tells how far it is.
+fn conclude(parts: Parts, options: &SortOptions, out: &Path) -> Result<SortReport> {
+    match parts.reports::<PartReport>()? {
+        Some(reports) => {
+            let (report, files) = merge(reports, options)?;
+            parts.publish(&files, &report)?;
+            Ok(report)
+        }
+        // Another process was quicker.
+        None if parts.is_published_by_another() => {
+            let path = out.join(MANIFEST);
+            let text = std::fs::read(&path).map_err(Error::io("read", &path))?;
+            serde_json::from_slice(&text)
+                .map_err(|e| Error::Data(format!("{}: {e}", path.display())))
+        }
+        None => report::so_far(&parts, options),
     }
-    check_sources(&counts, &lengths)?;
-    let report = sorter.finish(counts)?;
-    folder.finish_with(&report)?;
-    Ok(report)
 }
 
 fn file_len(path: &Path) -> Result<u64> {
     Ok(std::fs::metadata(path).map_err(Error::io("read", path))?.len())
 }
 
-fn check_sources(counts: &[SourceCount], lengths: &[u64]) -> Result<()> {
-    for (count, &length) in counts.iter().zip(lengths) {
-        if count.bytes != length {
-            let (file, read) = (count.file.display(), count.bytes);
-            return Err(Error::Data(format!(
-                "{file} changed while it was read: {read} of {length} bytes"
-            )));
+/// The sources of each part: as many as have the length of some files, or all of them.
+fn part_ranges(lengths: &[u64], shards: Shards) -> Vec<Range<usize>> {
+    let limit = match shards {
+        Shards::Bytes(bytes) => bytes.saturating_mul(FILES_PER_PART),
+        // Records are dealt out over all sources, which takes one hand.
+        Shards::Count(_) => u64::MAX,
+    };
+    let mut ranges: Vec<Range<usize>> = Vec::new();
+    let mut bytes = limit;
+    for (i, len) in lengths.iter().enumerate() {
+        match ranges.last_mut() {
+            Some(range) if bytes < limit => range.end = i + 1,
+            _ => {
+                ranges.push(i..i + 1);
+                bytes = 0;
+            }
         }
+        bytes = bytes.saturating_add(*len);
     }
-    if counts.iter().all(|count| count.records == 0) {
-        let files: Vec<_> = counts.iter().map(|count| count.file.display().to_string()).collect();
-        return Err(Error::Data(format!("{}: no records to sort", files.join(", "))));
+    ranges
+}
+
+/// Throws away parts of an interrupted run whose sources were changed since.
+fn discard_outdated(parts: &Parts, sources: &[PathBuf], ranges: &[Range<usize>]) -> Result<()> {
+    for (part, range) in ranges.iter().enumerate() {
+        let Some(finished) = parts.finished_at(part) else { continue };
+        let is_newer = |path: &PathBuf| {
+            let modified = std::fs::metadata(path).and_then(|data| data.modified());
+            modified.is_ok_and(|modified| modified > finished)
+        };
+        if sources[range.clone()].iter().any(is_newer) {
+            parts.discard(part)?;
+        }
     }
     Ok(())
 }
 
 struct Sorter<'a> {
-    out: &'a Path,
+    sources: &'a [PathBuf],
     options: &'a SortOptions,
-    /// By name; `None` is the class of records without the feature.
-    classes: BTreeMap<Option<String>, ClassWriter>,
-    n_written: u64,
+    /// Bytes of sources that are done, and of all.
+    done: u64,
+    total: u64,
+    progress: &'a mut dyn FnMut(Progress),
 }
 
 impl Sorter<'_> {
-    /// Deals out the records of one file.
-    fn take_all(
-        &mut self,
-        source: &Path,
-        before: Progress,
-        progress: &mut dyn FnMut(Progress),
-    ) -> Result<SourceCount> {
-        let mut reader = Reader::open(source)?;
-        let mut records = 0;
-        let report_every = 4 << 20;
-        let mut next_report = 0;
-        while let Some(record) = reader.next_record()? {
-            let error = |reason: String| Error::record(source, record.offset, reason);
-            let feature = find_feature(record.data(), &self.options.feature)
-                .map_err(|e| error(e.to_string()))?;
-            let class = match feature {
-                Some(feature) => class_name(&self.options.feature, feature).map_err(error)?,
-                None => None,
-            };
-            self.write(class, record.frame)?;
-            records += 1;
-            if reader.offset() >= next_report {
-                next_report = reader.offset() + report_every;
-                progress(Progress { done: before.done + reader.offset(), ..before });
-            }
-        }
-        progress(Progress { done: before.done + reader.offset(), ..before });
-        Ok(SourceCount { file: source.to_owned(), records, bytes: reader.offset() })
+    fn advance(&mut self, bytes: u64) {
+        self.done += bytes;
+        (self.progress)(Progress { done: self.done, total: self.total });
     }
 
-    fn write(&mut self, class: Option<String>, frame: &[u8]) -> Result<()> {
-        self.n_written += 1;
-        if !self.classes.contains_key(&class) {
-            if self.classes.len() == MAX_CLASSES {
-                let feature = &self.options.feature;
-                let reason = format!("`{feature}` has over {MAX_CLASSES} values: it is no class");
-                return Err(Error::Data(reason));
-            }
-            self.classes.insert(class.clone(), ClassWriter::default());
+    /// Sorts the sources of one part into files of its own.
+    fn sort_part(&mut self, parts: &mut Parts, part: usize, range: Range<usize>) -> Result<()> {
+        let folder = parts.folder_for(part)?;
+        let files = ShardFiles::new(folder.path());
+        let mut sorted = Sorted::default();
+        let mut counts = Vec::new();
+        for source in &self.sources[range] {
+            let before = sorted.n_records;
+            sorted.source = Span::default();
+            let chunks = Chunks::open(source, Tolerance::None)?;
+            let pass = SortPass::new(self.options, source, &files);
+            let n_threads = self.options.n_threads;
+            sorted = scan(chunks, n_threads, &pass, sorted, &mut |bytes| self.advance(bytes))?;
+            counts.push(SourceCount {
+                file: source.clone(),
+                records: sorted.n_records - before,
+                bytes: sorted.source.len,
+                crc32c: sorted.source.hex(),
+            });
         }
-        self.close_one_of_many()?;
-        let writer = self.classes.entry(class).or_default();
-        writer.write(self.out, frame, self.options.shard_bytes, self.n_written)
+        let report = PartReport::new(counts, sorted, &files.finish()?)?;
+        parts.finish(part, folder, &report)
     }
+}
 
-    /// Closes the file that was written to longest ago if very many are open.
-    fn close_one_of_many(&mut self) -> Result<()> {
-        let open = self.classes.values_mut().filter(|class| class.is_open());
-        let mut open: Vec<_> = open.collect();
-        if open.len() < MAX_OPEN {
-            return Ok(());
-        }
-        open.sort_by_key(|class| class.last_written());
-        open[0].close()
-    }
-
-    /// Balances the books, then gives every shard its name.
-    fn finish(mut self, sources: Vec<SourceCount>) -> Result<SortReport> {
-        let feature = self.options.feature.clone();
-        if self.classes.keys().all(Option::is_none) {
-            let file = sources[0].file.display();
-            let hint = "`ddsp data inspect` shows what there is";
-            return Err(Error::Data(format!(
-                "{file}: no record has the feature `{feature}`; {hint}"
-            )));
-        }
-        let (mut records, mut bytes) = (0, 0);
-        for class in self.classes.values_mut() {
-            class.close()?;
-            records += class.records();
-            bytes += class.bytes_on_disk()?;
-        }
-        let records_in: u64 = sources.iter().map(|source| source.records).sum();
-        let bytes_in: u64 = sources.iter().map(|source| source.bytes).sum();
-        if (records, bytes) != (records_in, bytes_in) {
-            return Err(Error::Data(format!(
-                "sorting lost something: {records_in} records ({bytes_in} bytes) read, {records} \
-                 ({bytes} bytes) on disk"
-            )));
-        }
-        let mut classes = Vec::new();
-        for (name, class) in self.classes {
-            classes.push(class.publish(self.out, name.unwrap_or_else(|| UNSORTED.to_owned()))?);
-        }
-        classes.sort_by(|a, b| a.name.cmp(&b.name));
-        Ok(SortReport { feature, records, bytes, sources, classes, already_done: false })
-    }
+fn too_many_classes(by: &[String]) -> Error {
+    let by = by.join(", ");
+    Error::Data(format!("`{by}` has over {MAX_CLASSES} values: it is no class"))
 }
 
 #[cfg(test)]

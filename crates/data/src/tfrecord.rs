@@ -15,14 +15,14 @@ use std::path::{Path, PathBuf};
 use crate::crc::{Span, masked};
 use crate::error::{Error, Result};
 
-pub(crate) use chunk::{Chunk, Chunks, Damage, Tolerance};
+pub(crate) use chunk::{Chunk, Chunks, Tolerance};
 
 /// Longest record that is read. An NSynth note has 273 kB; ten minutes at 48 kHz with their copy at
 /// 16 kHz and their features 155 MB. More is a broken or hostile file, or not worth the memory.
 pub const MAX_RECORD_BYTES: u64 = 150 << 20;
 
 /// Bytes before the data: the length and its checksum.
-const HEADER_LEN: usize = 12;
+pub(crate) const HEADER_LEN: usize = 12;
 /// Bytes after the data: its checksum.
 const FOOTER_LEN: usize = 4;
 /// What is wrong where the data's checksum does not hold.

@@ -22,11 +22,13 @@ pub(super) struct Fields<'a> {
     at: usize,
     /// Where the message begins in the record; for errors.
     offset: usize,
+    /// Where the last field's value begins in the message: behind its tag, before a length.
+    value_at: usize,
 }
 
 impl<'a> Fields<'a> {
     pub(super) fn new(message: &'a [u8], offset: usize) -> Self {
-        Self { message, at: 0, offset }
+        Self { message, at: 0, offset, value_at: 0 }
     }
 
     /// The next field's number, value and the offset of its content in the record.
@@ -37,6 +39,7 @@ impl<'a> Fields<'a> {
             return Ok(None);
         }
         let tag = self.varint()?;
+        self.value_at = self.at;
         let field = match tag & 7 {
             0 => Field::Varint(self.varint()?),
             1 => self.take(8).map(|_| Field::Fixed64)?,
@@ -60,6 +63,12 @@ impl<'a> Fields<'a> {
             0 => Err(self.error("field number 0")),
             number => Ok(Some((number, field, self.offset + content))),
         }
+    }
+
+    /// Where the value of the field that was read last begins in the record: before the length, if
+    /// it has one.
+    pub(super) fn value_offset(&self) -> usize {
+        self.offset + self.value_at
     }
 
     fn varint(&mut self) -> Result<u64, ExampleError> {

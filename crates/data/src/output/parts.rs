@@ -211,6 +211,16 @@ impl Parts {
         Ok(reports?.into_iter().collect())
     }
 
+    /// The reports of the parts that are done, with their numbers.
+    ///
+    /// # Errors
+    ///
+    /// As [`reports`](Self::reports).
+    pub fn finished_reports<T: DeserializeOwned>(&self) -> Result<Vec<(usize, T)>> {
+        let report = |k| self.report(k).map(|report| Some((k, report?))).transpose();
+        (0..self.n_parts).filter_map(report).collect()
+    }
+
     /// The report of one part, if it is done.
     ///
     /// # Errors

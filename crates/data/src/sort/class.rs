@@ -1,6 +1,6 @@
 //! The files of one class while they are written, and how a value becomes a class's name.
 
-use std::fs::{File, OpenOptions};
+use std::fs::File;
 use std::io::{BufWriter, Write};
 use std::path::Path;
 
@@ -24,47 +24,23 @@ pub(crate) struct ClassWriter {
     open: Option<BufWriter<File>>,
     shard_bytes: u64,
     records: u64,
-    last_written: u64,
 }
 
 impl ClassWriter {
-    /// Appends one frame; `clock` orders the classes by their last use.
-    pub(crate) fn write(
-        &mut self,
-        folder: &Path,
-        frame: &[u8],
-        max_shard_bytes: u64,
-        clock: u64,
-    ) -> Result<()> {
-        if self.shards.is_empty() || self.shard_bytes >= max_shard_bytes {
+    /// Appends one frame.
+    pub(crate) fn write(&mut self, folder: &Path, frame: &[u8], max_bytes: u64) -> Result<()> {
+        if self.shards.is_empty() || self.shard_bytes >= max_bytes {
             self.close()?;
             let (file, path) = temporary_beside(&folder.join("shard"))?.into_parts();
             self.shards.push(path);
             self.open = Some(BufWriter::new(file));
             self.shard_bytes = 0;
         }
-        let output = match (&mut self.open, self.shards.last()) {
-            (Some(output), _) => output,
-            (None, Some(path)) => {
-                let file = OpenOptions::new().append(true).open(path);
-                let file = file.map_err(Error::io("write", path))?;
-                self.open.insert(BufWriter::new(file))
-            }
-            (None, None) => unreachable!("a shard was made above"),
-        };
+        let Some(output) = &mut self.open else { unreachable!("a shard was made above") };
         output.write_all(frame).map_err(Error::io("write in", folder))?;
         self.shard_bytes += frame.len() as u64;
         self.records += 1;
-        self.last_written = clock;
         Ok(())
-    }
-
-    pub(super) fn is_open(&self) -> bool {
-        self.open.is_some()
-    }
-
-    pub(super) fn last_written(&self) -> u64 {
-        self.last_written
     }
 
     pub(crate) fn records(&self) -> u64 {
@@ -104,27 +80,44 @@ impl ClassWriter {
     }
 }
 
-/// The class that a feature's value names, `None` for an empty list.
+/// The class that the values of the features `by` name, `None` if the record lacks one of them.
 ///
 /// Families and sources have NSynth's names, other integers the feature's last word and the number,
-/// byte strings themselves, with what does not belong in a file name as `%` and two digits.
-pub(super) fn class_name(name: &str, feature: Feature) -> Result<Option<String>, String> {
+/// byte strings themselves, with what does not belong in a file name as `%` and two digits. Names of
+/// several values are joined by `+`, which no value holds, so that no two classes have one name.
+pub(super) fn class_name(
+    by: &[String],
+    features: &[Option<Feature>],
+) -> Result<Option<String>, String> {
+    let mut class = String::new();
+    for (name, feature) in by.iter().zip(features) {
+        let value = feature.map(|feature| value_name(name, feature)).transpose()?.flatten();
+        let Some(value) = value else { return Ok(None) };
+        if !class.is_empty() {
+            class.push('+');
+        }
+        class += &value;
+    }
+    match class.len() {
+        0..=MAX_NAME_LEN => Ok(Some(class)),
+        len => Err(format!("the name of a class by {} has {len} bytes: too long", by.join(", "))),
+    }
+}
+
+/// The name of one value, `None` for an empty list or an empty string.
+fn value_name(name: &str, feature: Feature) -> Result<Option<String>, String> {
     if feature.is_empty() {
         return Ok(None);
     }
     if let Some(value) = feature.int64() {
         return Ok(Some(label_name(name, value)));
     }
-    let one_string = feature.bytes().filter(|strings| strings.len() == 1);
-    let Some(string) = one_string.map(|strings| strings[0]) else {
+    let Some(string) = feature.byte_string() else {
         let (kind, len) = (feature.kind(), feature.len());
         return Err(format!("feature `{name}` is a {kind} list of {len}: it names no class"));
     };
-    let class: String = string.iter().map(|&byte| file_name_part(byte)).collect();
-    match class.len() {
-        0..=MAX_NAME_LEN => Ok(Some(class).filter(|class| !class.is_empty())),
-        len => Err(format!("feature `{name}` of {len} bytes is too long to name a class")),
-    }
+    let class: String = string.iter().take(MAX_NAME_LEN + 1).map(|&b| file_name_part(b)).collect();
+    Ok(Some(class).filter(|class| !class.is_empty()))
 }
 
 /// The name of a label's value: `string` for family 8, `pitch-60` for pitch 60.

@@ -1,10 +1,13 @@
+mod options;
+mod shards;
+
 use std::fs;
 
 use super::*;
-use crate::example::ExampleBuilder;
+use crate::example::{ExampleBuilder, find_feature};
 use crate::mutation::mutants;
 use crate::output::MANIFEST;
-use crate::tfrecord::write_record;
+use crate::tfrecord::{Reader, write_record};
 
 /// A record of a family and some bytes that make it unlike the others.
 fn record(family: Option<i64>, n: u8) -> Vec<u8> {
@@ -64,6 +67,11 @@ impl Scene {
     }
 }
 
+fn by(features: &[&str]) -> SortOptions {
+    let by = features.iter().map(|&feature| feature.to_owned()).collect();
+    SortOptions { by, ..SortOptions::default() }
+}
+
 fn mixed() -> [Vec<Vec<u8>>; 2] {
     let a = (0_u8..9).map(|n| record(Some([8, 4, 8][usize::from(n % 3)]), n)).collect();
     let b = vec![record(Some(8), 20), record(None, 21), record(Some(99), 22)];
@@ -118,7 +126,7 @@ fn long_classes_go_to_several_shards_in_order() {
     let records: Vec<_> = (0..7).map(|n| record(Some(8), n)).collect();
     let scene = Scene::new(&[&records]);
     // A record's frame has about 200 bytes: three to a shard.
-    let options = SortOptions { shard_bytes: 500, ..SortOptions::default() };
+    let options = SortOptions { shards: Shards::Bytes(500), ..SortOptions::default() };
     let report = scene.sort(&options).expect("sorted");
     let files = &report.classes[0].files;
     assert_eq!(files.len(), 3);
@@ -136,8 +144,7 @@ fn very_many_classes_need_few_open_files() {
     };
     let records: Vec<_> = (0..600).map(labelled).collect();
     let scene = Scene::new(&[&records]);
-    let feature = "instrument/label".to_owned();
-    let report = scene.sort(&SortOptions { feature, ..SortOptions::default() }).expect("sorted");
+    let report = scene.sort(&by(&["instrument/label"])).expect("sorted");
     assert_eq!((report.records, report.classes.len()), (600, 300));
     let file = scene.out().join("label-299.tfrecord-00000-of-00001");
     assert_eq!(read_file(&file), [labelled(299), labelled(599)]);
@@ -151,8 +158,7 @@ fn byte_strings_name_classes_without_leaving_the_folder() {
         builder.finish()
     };
     let scene = Scene::new(&[&[named(b"../x"), named(b"violin_1"), named(b"\xff")]]);
-    let feature = "id".to_owned();
-    let report = scene.sort(&SortOptions { feature, ..SortOptions::default() }).expect("sorted");
+    let report = scene.sort(&by(&["id"])).expect("sorted");
     let names: Vec<_> = report.classes.iter().map(|c| c.name.as_str()).collect();
     assert_eq!(names, ["%2e%2e%2fx", "%ff", "violin_1"]);
 }

@@ -20,12 +20,27 @@ pub struct Sort {
     /// Folder for the sorted files and their manifest.
     #[arg(short, long, value_name = "DIR")]
     out: PathBuf,
-    /// The feature that tells the class: one integer or one string.
-    #[arg(long, value_name = "NAME", default_value = "instrument/family")]
-    by: String,
+    /// The features that tell the class: each one integer or one string; several with commas.
+    #[arg(long, value_name = "NAMES", value_delimiter = ',', default_value = "instrument/family")]
+    by: Vec<String>,
+    /// Keep only the records that pass, such as 'pitch in 24..84 and velocity >= 75'.
+    #[arg(long = "where", value_name = "CONDITION")]
+    predicate: Option<Predicate>,
+    /// Give a feature another name, such as f0/hz=f0_hz; several with commas.
+    #[arg(long, value_name = "OLD=NEW", value_delimiter = ',', value_parser = names)]
+    rename: Vec<(String, String)>,
     /// Length from which a file is followed by another, MiB.
-    #[arg(long, value_name = "MIB", default_value_t = 256)]
+    #[arg(long, value_name = "MIB", default_value_t = 256, value_parser = clap::value_parser!(u32).range(1..))]
     shard_mib: u32,
+    /// Split each class into so many files instead, equally many records in each.
+    #[arg(long, value_name = "N", conflicts_with_all = ["shard_mib"], value_parser = clap::value_parser!(u64).range(1..=99_999))]
+    shard_count: Option<u64>,
+    /// Do one process's share of the work, such as 0/4 (see docs/sharding.md).
+    #[arg(long, value_name = "I/N", conflicts_with = "force")]
+    shard: Option<Shard>,
+    /// Threads to use [default: all].
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
+    threads: Option<u16>,
     /// Start over what an earlier run made.
     #[arg(long)]
     force: bool,
