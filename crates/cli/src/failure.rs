@@ -35,7 +35,11 @@ impl Failure {
 impl<E: Into<anyhow::Error>> From<E> for Failure {
     fn from(error: E) -> Self {
         let error = error.into();
-        match error.downcast_ref::<io::Error>().map(io::Error::kind) {
+        let io = match error.downcast_ref() {
+            Some(ddsp_data::Error::Results(io)) => Some(io),
+            _ => error.downcast_ref::<io::Error>(),
+        };
+        match io.map(io::Error::kind) {
             Some(io::ErrorKind::BrokenPipe) => Self::BrokenPipe,
             _ => Self::Work(error),
         }

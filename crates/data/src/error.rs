@@ -42,6 +42,9 @@ pub enum Error {
         /// Why not, and what to do.
         reason: String,
     },
+    /// Whoever takes the results does not.
+    #[error("cannot write the results: {0}")]
+    Results(io::Error),
     /// The data are readable but not what the task needs.
     #[error("{0}")]
     Data(String),

@@ -32,7 +32,10 @@ pub use download::{
 };
 pub use error::{Error, Progress, Result};
 pub use features::{ExtractedFeatures, extract_f0, extract_features, extract_loudness};
-pub use inspect::{FeatureSummary, FileSummary, Inspection, inspect};
+pub use inspect::{
+    FeatureSummary, FileSummary, FoundRecord, InspectOptions, Inspection, RecordSink, RecordView,
+    find_record, inspect, inspect_into,
+};
 pub use loader::{ExampleIndex, F0Source, Filter, HoldOut, TrainingExample};
 pub use output::{
     Begun, FolderState, MANIFEST, OutputFolder, PartFolder, Parts, PublishedFile, Work,

@@ -40,3 +40,8 @@ impl Data {
         }
     }
 }
+
+/// The number of threads that was asked for, or one for each core.
+fn n_threads(asked: Option<u16>) -> usize {
+    asked.map_or_else(|| std::thread::available_parallelism().map_or(1, |n| n.get()), usize::from)
+}

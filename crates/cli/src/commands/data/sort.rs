@@ -3,16 +3,22 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use ddsp_data::{SortOptions, find_record_files, sort};
+use ddsp_data::{Predicate, Shard, Shards, SortOptions, SortReport, find_record_files, sort};
 
+use super::n_threads;
 use crate::console::{AT_ONCE, Console};
 use crate::failure::Failure;
 
 /// Sorts records into files of one class each in one pass, copying every record's bytes exactly;
 /// records in and out are counted and compared.
 #[derive(Args)]
-#[command(after_help = "Example: ddsp data sort nsynth/ --out families\n\
-                        Then:    ddsp train --data 'families/string*' --out runs/strings")]
+#[command(after_help = "Example: ddsp data sort nsynth/ --out families\n         \
+                        ddsp data sort nsynth/ --out soft --by instrument/family,instrument/source \\\n             \
+                        --where 'pitch in 24..84 and not (velocity > 75 or qualities/reverb == 1)'\n\
+                        Then:    ddsp train --data 'families/string*' --out runs/strings\n\n\
+                        Conditions: ==, !=, <, <=, >, >=; in 24..84 (both ends included); in (1, 2);\n\
+                        like 'string_*'; exists f0_hz; and, or, not, parentheses. Texts are quoted;\n\
+                        families and sources may be named: instrument/family == 'string'.")]
 pub struct Sort {
     /// Record files, folders of them, or patterns such as 'train/*.tfrecord*'.
     #[arg(required = true, value_name = "RECORDS")]
@@ -57,9 +63,16 @@ impl Sort {
     /// If a source is damaged, no record has the feature, or the folder cannot be used.
     pub fn run(self, console: &mut Console) -> Result<(), Failure> {
         let options = SortOptions {
-            feature: self.by,
-            shard_bytes: u64::from(self.shard_mib) << 20,
+            by: self.by,
+            predicate: self.predicate,
+            rename: self.rename,
+            shards: match self.shard_count {
+                Some(count) => Shards::Count(count),
+                None => Shards::Bytes(u64::from(self.shard_mib) << 20),
+            },
             force: self.force,
+            shard: self.shard.unwrap_or_default(),
+            n_threads: n_threads(self.threads),
         };
         let sources = find_record_files(&self.sources)?;
         let report = console.run(&AT_ONCE, |conductor| {
@@ -72,9 +85,31 @@ impl Sort {
         for class in &report.classes {
             console.line(&format!("{:>8} {}", class.records, class.name))?;
         }
-        let sorted: u64 = report.classes.iter().map(|class| class.records).sum();
-        let (out, records) = (self.out.display(), report.records);
-        let done = if report.already_done { ", sorted earlier and unchanged" } else { "" };
-        console.line(&format!("{records:>8} records in, {sorted} out, in {out}{done}"))
+        console.line(&conclusion(&report, &self.out.display().to_string()))
+    }
+}
+
+/// What became of the records, in one line.
+fn conclusion(report: &SortReport, out: &str) -> String {
+    let sorted: u64 = report.classes.iter().map(|class| class.records).sum();
+    let mut line = format!("{:>8} records in, {sorted} out", report.records);
+    if report.predicate.is_some() {
+        line += &format!(", {} dropped", report.dropped);
+    }
+    line += &format!(", in {out}");
+    if report.already_done {
+        line += ", sorted earlier and unchanged";
+    }
+    if report.parts_missing > 0 {
+        line += &format!(" so far: {} parts are left to other shards", report.parts_missing);
+    }
+    line
+}
+
+/// An old and a new name.
+fn names(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((old, new)) if !old.is_empty() && !new.is_empty() => Ok((old.into(), new.into())),
+        _ => Err("not two names such as f0/hz=f0_hz".to_owned()),
     }
 }
