@@ -21,6 +21,7 @@ use crate::tfrecord::{Chunk, Chunks, Reader, Record, Tolerance};
 use feature::Features;
 
 pub use feature::FeatureSummary;
+pub(crate) use feature::FloatValues;
 pub use view::{FoundRecord, RecordView};
 
 /// What to look at.

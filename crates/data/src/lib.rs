@@ -24,6 +24,7 @@ mod shard;
 mod sort;
 mod synth;
 pub mod tfrecord;
+mod verify;
 
 pub use audio_file::{AUDIO_EXTENSIONS, Audio, WavFormat, read_audio, write_wav};
 pub use download::{
@@ -49,3 +50,6 @@ pub use resample::resample;
 pub use shard::Shard;
 pub use sort::{ClassCount, FileCount, Shards, SortOptions, SortReport, SourceCount, sort};
 pub use synth::{SynthOptions, SynthReport, synthesize};
+pub use verify::{
+    FileVerification, Gravity, Problem, Verification, VerifyOptions, verify, verify_into,
+};

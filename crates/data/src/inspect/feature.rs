@@ -231,7 +231,17 @@ impl FloatValues {
         all
     }
 
-    fn add(&mut self, value: f64) {
+    /// Adds those of other numbers.
+    pub(crate) fn join(&mut self, other: &Self) {
+        self.min = self.min.min(other.min);
+        self.max = self.max.max(other.max);
+        self.sum += other.sum;
+        self.n_finite += other.n_finite;
+        self.not_finite += other.not_finite;
+    }
+
+    /// Adds one number.
+    pub(crate) fn add(&mut self, value: f64) {
         if value.is_finite() {
             self.min = self.min.min(value);
             self.max = self.max.max(value);
