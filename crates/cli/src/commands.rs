@@ -21,7 +21,7 @@ pub enum Command {
     /// Go the whole way once: make data, sort them, learn the strings, play a keyboard phrase with
     /// them, check the result, write a report.
     Demo(demo::Demo),
-    /// Make, prepare, sort and inspect data sets.
+    /// Make, prepare, sort, inspect and verify data sets.
     #[command(subcommand)]
     Data(data::Data),
     /// Learn an instrument from a data set.

@@ -4,13 +4,14 @@ mod common;
 
 use common::{ddsp, stdout_of};
 
-const COMMANDS: [&[&str]; 10] = [
+const COMMANDS: [&[&str]; 11] = [
     &["demo"],
     &["data", "download"],
     &["data", "synth"],
     &["data", "prepare"],
     &["data", "sort"],
     &["data", "inspect"],
+    &["data", "verify"],
     &["train"],
     &["transfer"],
     &["analyze"],

@@ -5,11 +5,12 @@ mod inspect;
 mod prepare;
 mod sort;
 mod synth;
+mod verify;
 
 use crate::console::Console;
 use crate::failure::Failure;
 
-/// Makes, prepares, sorts and inspects data sets.
+/// Makes, prepares, sorts, inspects and verifies data sets.
 #[derive(clap::Subcommand)]
 pub enum Data {
     /// Download NSynth, or any public bucket.
@@ -22,6 +23,8 @@ pub enum Data {
     Sort(sort::Sort),
     /// Tell what record files hold.
     Inspect(inspect::Inspect),
+    /// Check record files to the last byte, and save what is good.
+    Verify(verify::Verify),
 }
 
 impl Data {
@@ -37,6 +40,7 @@ impl Data {
             Self::Prepare(prepare) => prepare.run(console),
             Self::Sort(sort) => sort.run(console),
             Self::Inspect(inspect) => inspect.run(console),
+            Self::Verify(verify) => verify.run(console),
         }
     }
 }

@@ -109,11 +109,6 @@ impl Chunks {
         Ok(Self { file, path, metadata, tolerance, at: 0, last_frame: None })
     }
 
-    /// The file that is read.
-    pub(crate) fn path(&self) -> &Path {
-        &self.path
-    }
-
     /// Length of the file.
     pub(crate) fn len(&self) -> u64 {
         self.metadata.len()

@@ -250,7 +250,7 @@ fn many_problems_cost_no_memory_and_all_are_counted() {
 fn any_bytes_are_accounted_for() {
     let file = file_of(&(0..5).map(note).collect::<Vec<_>>());
     let mut n_kept = 0;
-    for (i, mutant) in mutants(&file, 1500).enumerate() {
+    for (i, mutant) in mutants(&file, 500).enumerate() {
         let scene = Scene::new(&[&mutant]);
         let verification = scene.repair("0/1", 1).expect("readable");
         let [file] = &verification.files[..] else { panic!("one file") };
@@ -268,7 +268,7 @@ fn any_bytes_are_accounted_for() {
             n_kept += 1;
         }
     }
-    assert!(n_kept > 4000, "records that no mutation touches survive: {n_kept} of 7500");
+    assert!(n_kept > 1200, "records that no mutation touches survive: {n_kept} of 2500");
 }
 
 proptest! {
