@@ -94,6 +94,8 @@ pub struct FileVerification {
     pub doubts: u64,
     /// The first problems in the order of the file.
     pub problems: Vec<Problem>,
+    /// The file of the output folder that lists all of them, one JSON object a line.
+    pub list: Option<String>,
 }
 
 impl Verification {
@@ -130,8 +132,9 @@ pub fn verify(
     Ok(verification)
 }
 
-/// Verifies into a folder: the manifest there is the result, `NAME.problems.jsonl` lists all problems
-/// of a file, and with `repair`, `NAME` holds its usable records exactly as they were.
+/// Verifies into a folder: the manifest there is the result, for each file with problems one of
+/// `problems-00000.jsonl`, … lists all of them, and with `repair`, a file of the same name holds the
+/// usable records exactly as they were.
 ///
 /// # Errors
 ///
@@ -172,11 +175,12 @@ pub fn verify_into(
 fn conclude(parts: Parts, names: &[String], options: &VerifyOptions) -> Result<Verification> {
     let mut verification = Verification { repaired: options.repair, ..Verification::default() };
     let mut files = Vec::new();
-    for (part, report) in parts.finished_reports::<PartReport>()? {
+    for (part, mut report) in parts.finished_reports::<PartReport>()? {
         for (inner, written) in report.written {
             let name = match inner.as_str() {
                 GOOD => names[part].clone(),
-                _ => format!("{}.problems.jsonl", names[part]),
+                // Not after the file: `*.tfrecord*` shall find nothing but records.
+                _ => report.file.list.insert(format!("problems-{part:05}.jsonl")).clone(),
             };
             let WrittenFile { bytes, crc32c } = written;
             files.push(PublishedFile { part, inner, name, bytes, crc32c });
@@ -271,7 +275,7 @@ impl<'a> Verifier<'a> {
         };
         let good = if self.options.repair { create(GOOD).transpose()? } else { None };
         let problems = create(PROBLEMS).transpose()?;
-        let state = Checked { good, list: problems, ..Checked::default() };
+        let state = Checked { file: file.clone(), good, list: problems, ..Checked::default() };
         let n_threads = self.options.n_threads;
         let mut checked = scan(chunks, n_threads, &VerifyPass, state, &mut |bytes| {
             self.done.done += bytes;
@@ -295,6 +299,7 @@ impl<'a> Verifier<'a> {
             bad: checked.n_bad,
             doubts: checked.n_doubts,
             problems: checked.problems,
+            list: None,
         })
     }
 }

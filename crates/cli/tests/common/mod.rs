@@ -6,6 +6,8 @@ use std::path::{Path, PathBuf};
 
 use assert_cmd::Command;
 use assert_cmd::assert::Assert;
+use ddsp_data::example::ExampleBuilder;
+use ddsp_data::tfrecord::write_record;
 
 /// The command with its first arguments.
 pub fn ddsp<S: AsRef<OsStr>>(arguments: impl IntoIterator<Item = S>) -> Command {
@@ -81,4 +83,51 @@ pub fn tiny_training(folder: &Path) -> PathBuf {
         .assert()
         .success();
     run.join("model.safetensors")
+}
+
+/// Record files of several classes without a pattern in their bytes, `n_bytes` each.
+pub fn record_files(folder: &Path, n_files: u32, n_bytes: usize) -> PathBuf {
+    let sources = folder.join("sources");
+    std::fs::create_dir_all(&sources).expect("a folder");
+    let mut state = 1_u32;
+    let mut next = || {
+        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        state >> 8
+    };
+    for file in 0..n_files {
+        let mut bytes = Vec::new();
+        while bytes.len() < n_bytes {
+            let mut record = ExampleBuilder::default();
+            let len = 1000 + next() % 9000;
+            let audio: Vec<f32> = (0..len).map(|_| next() as f32 / 16_777_216.0 - 0.5).collect();
+            record.floats("audio", &audio);
+            record.int64s("instrument/family", &[i64::from(next() % 5)]);
+            record.int64s("pitch", &[i64::from(next() % 128)]);
+            write_record(&mut bytes, &record.finish()).expect("memory");
+        }
+        std::fs::write(sources.join(format!("x.tfrecord-{file:05}")), bytes).expect("written");
+    }
+    sources
+}
+
+/// Every file below a folder with its content, hidden ones too.
+pub fn snapshot(folder: &Path) -> Vec<(PathBuf, Vec<u8>)> {
+    let mut files = Vec::new();
+    for entry in std::fs::read_dir(folder).expect("a folder") {
+        let path = entry.expect("an entry").path();
+        if path.is_dir() {
+            files.extend(snapshot(&path));
+        } else {
+            let content = std::fs::read(&path).expect("readable");
+            files.push((path, content));
+        }
+    }
+    files.sort();
+    files
+}
+
+/// A snapshot with paths inside the folder, to compare two folders.
+pub fn content(folder: &Path) -> Vec<(PathBuf, Vec<u8>)> {
+    let inside = |path: PathBuf| path.strip_prefix(folder).expect("inside").to_owned();
+    snapshot(folder).into_iter().map(|(path, bytes)| (inside(path), bytes)).collect()
 }

@@ -2,7 +2,9 @@
 
 use std::fs::File;
 use std::io::{BufWriter, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+
+use serde::Serialize;
 
 use super::checks::{Shape, difference, doubts, shape, unusable};
 use super::problem::{Gravity, Problem};
@@ -18,6 +20,7 @@ pub(super) struct VerifyPass;
 /// What was found so far, in the order of the file.
 #[derive(Default)]
 pub(super) struct Checked {
+    pub file: PathBuf,
     pub n_good: u64,
     pub good_bytes: u64,
     pub n_bad: u64,
@@ -38,6 +41,14 @@ pub(super) struct Prepared {
     records: Vec<Finding>,
     /// The shapes that occur, each once.
     shapes: Vec<Shape>,
+}
+
+/// A problem in the list of all.
+#[derive(Serialize)]
+struct Line<'a> {
+    file: &'a Path,
+    #[serde(flatten)]
+    problem: &'a Problem,
 }
 
 enum Finding {
@@ -115,7 +126,8 @@ impl Checked {
         let (offset, bytes) = place;
         let problem = Problem { offset, bytes, gravity, reason };
         if let Some((path, list)) = &mut self.list {
-            let line = serde_json::to_string(&problem).map_err(std::io::Error::other);
+            let line = Line { file: &self.file, problem: &problem };
+            let line = serde_json::to_string(&line).map_err(std::io::Error::other);
             line.and_then(|line| writeln!(list, "{line}")).map_err(Error::io("write", path))?;
         }
         if self.problems.len() < MAX_LISTED {

@@ -21,7 +21,7 @@ const N_SHOWN: usize = 20;
 #[command(after_help = "Example: ddsp data verify 'families/*.tfrecord*'\n         \
                         ddsp data verify nsynth/ --repair --out mended\n\n\
                         A repair copies usable records exactly, and lists the others with file,\n\
-                        byte and reason in NAME.problems.jsonl. Exit code 1 if there is any problem.")]
+                        byte and reason in problems-*.jsonl. Exit code 1 if there is any problem.")]
 pub struct Verify {
     /// Record files, folders of them, or patterns such as 'train/*.tfrecord*'.
     #[arg(required = true, value_name = "RECORDS")]
