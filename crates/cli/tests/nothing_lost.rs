@@ -120,13 +120,18 @@ fn a_file_that_must_not_grow_is_told_and_the_old_output_stays() {
     let scene = Scene::new();
     let old = snapshot(&scene.out());
     // A limit on the length of files fails as a full disk does, in the middle of a writing.
-    let script = "trap '' XFSZ; ulimit -f 500; exec \"$1\" data sort \"$2\" --out \"$3\" --by pitch --force";
+    let script =
+        "trap '' XFSZ; ulimit -f 500; exec \"$1\" data sort \"$2\" --out \"$3\" --by pitch --force";
     let limited = format!("{script} --shard-count 1 --where 'pitch < 3 or pitch > 3'");
     let narrow = limited.replace("--by pitch", "--by instrument/family");
     let assert = scene.shell(&narrow).code(1);
     let stderr = stderr_of(&assert);
     assert!(stderr.contains("error: cannot write") && stderr.contains("too large"), "{stderr}");
-    assert_eq!(snapshot(&scene.out()), old, "the old output is as it was, and nothing else is left");
+    assert_eq!(
+        snapshot(&scene.out()),
+        old,
+        "the old output is as it was, and nothing else is left"
+    );
 
     // A new folder is gone again.
     let new = narrow.replace("\"$3\"", "\"$3\"-new");

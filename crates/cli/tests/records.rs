@@ -86,7 +86,10 @@ fn records_are_looked_at_one_by_one() {
 
     let all = json_of(&mut inspect(&["--json", "--where", "instrument/family == 'string'"]));
     let examples = all["examples"].as_array().expect("a list");
-    assert_eq!((examples.len(), all["records"].as_u64(), all["dropped"].as_u64()), (8, Some(8), Some(8)));
+    assert_eq!(
+        (examples.len(), all["records"].as_u64(), all["dropped"].as_u64()),
+        (8, Some(8), Some(8))
+    );
     for example in examples {
         assert_eq!(example["features"]["instrument/family"]["values"][0], 8);
         assert_eq!(audio(example), Some(8));

@@ -90,7 +90,8 @@ fn a_shard_says_what_is_left_and_prints_its_own_share() {
     for command in ["inspect", "verify"] {
         let all = n_records(&run(&["data", command, "--json"]));
         let shards = ["0/3", "1/3", "2/3"];
-        let parts = shards.map(|shard| n_records(&run(&["data", command, "--json", "--shard", shard])));
+        let parts =
+            shards.map(|shard| n_records(&run(&["data", command, "--json", "--shard", shard])));
         assert_eq!(parts.iter().sum::<u64>(), all, "{command}: {parts:?}");
     }
 }

@@ -45,12 +45,16 @@ fn main() {
     let long = [shard];
     println!("one file of {:.0} MB", megabytes(&long));
     let cp = report("cp of it", None, || time_cp(&long, folder.path()));
-    report("inspect", Some(cp), || time(|| {
-        inspect(&long, &InspectOptions::default(), None, &mut |_| ()).expect("intact");
-    }));
-    report("verify", Some(cp), || time(|| {
-        verify(&long, &VerifyOptions::default(), &mut |_| ()).expect("readable");
-    }));
+    report("inspect", Some(cp), || {
+        time(|| {
+            inspect(&long, &InspectOptions::default(), None, &mut |_| ()).expect("intact");
+        })
+    });
+    report("verify", Some(cp), || {
+        time(|| {
+            verify(&long, &VerifyOptions::default(), &mut |_| ()).expect("readable");
+        })
+    });
 }
 
 /// Records of all families in turn, in several files.

@@ -81,7 +81,9 @@ impl<'a> Feature<'a> {
     pub fn floats(&self) -> Option<Vec<f32>> {
         let Self::Floats(list) = self else { return None };
         let mut values = Vec::with_capacity(list.n_values);
-        self.for_each_floats(|packed| values.extend(packed.iter().map(|&le| f32::from_le_bytes(le))));
+        self.for_each_floats(|packed| {
+            values.extend(packed.iter().map(|&le| f32::from_le_bytes(le)))
+        });
         Some(values)
     }
 

@@ -78,7 +78,7 @@ pub(crate) fn scan<P: Pass>(
             scope.spawn(move || work.run(&told));
         }
         drop(told);
-        done.into_iter().for_each(|bytes| advance(bytes));
+        done.into_iter().for_each(advance);
     });
     let turns = work.turns.into_inner().expect("a panic has passed through the scope");
     match turns.failure {
@@ -118,7 +118,8 @@ impl<P: Pass> Work<'_, P> {
         loop {
             let mut cutter = self.cutter.lock().expect("no thread panicked while cutting");
             let Some((number, chunk)) = self.cut(&mut cutter, buffer) else { break };
-            let is_oversize = chunk.as_ref().is_ok_and(|chunk| chunk.bytes().len() > OVERSIZE_BYTES);
+            let is_oversize =
+                chunk.as_ref().is_ok_and(|chunk| chunk.bytes().len() > OVERSIZE_BYTES);
             let kept = is_oversize.then_some(cutter);
             let Some(chunk) = self.work_on(number, chunk) else { break };
             // The receiver lives as long as this thread.

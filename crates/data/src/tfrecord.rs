@@ -179,7 +179,9 @@ fn data_len(header: &[u8], offset: u64) -> Result<u64, String> {
 fn not_a_header(begin: &[u8], offset: u64) -> &'static str {
     match (offset, begin) {
         (0, [0x1f, 0x8b]) => "the file is compressed with gzip: unpack it first",
-        (0, [0x78, 0x01 | 0x5e | 0x9c | 0xda]) => "the file is compressed with zlib: unpack it first",
+        (0, [0x78, 0x01 | 0x5e | 0x9c | 0xda]) => {
+            "the file is compressed with zlib: unpack it first"
+        }
         (0, _) => "not a TFRecord file (the first length differs from its checksum)",
         _ => "the length differs from its checksum: the file is damaged",
     }

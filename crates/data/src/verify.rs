@@ -16,7 +16,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::crc::Span;
 use crate::error::{Error, Progress, Result};
-use crate::output::{Begun, PartFolder, Parts, PublishedFile, Work, refuse_sources_inside, span_of_file};
+use crate::output::{
+    Begun, PartFolder, Parts, PublishedFile, Work, refuse_sources_inside, span_of_file,
+};
 use crate::scan::scan;
 use crate::shard::Shard;
 use crate::tfrecord::{Chunks, Tolerance};

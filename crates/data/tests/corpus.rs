@@ -87,21 +87,25 @@ fn every_tool_survives_any_file() {
     let file = dir.path().join("x.tfrecord");
     for (name, bytes) in with_mutants("tfrecord", 60) {
         fs::write(&file, &bytes).expect("written");
-        let files = [file.clone()];
+        let files = std::slice::from_ref(&file);
         let named = |error: ddsp_data::Error| {
             assert!(error.to_string().contains("x.tfrecord"), "{name}: {error}");
         };
-        let inspected = inspect(&files, &InspectOptions::default(), None, &mut |_| ());
+        let inspected = inspect(files, &InspectOptions::default(), None, &mut |_| ());
         let is_readable = inspected.map_err(named).is_ok();
-        let verified = verify(&files, &VerifyOptions::default(), &mut |_| ()).expect("readable");
+        let verified = verify(files, &VerifyOptions::default(), &mut |_| ()).expect("readable");
         assert!(verified.is_good() <= is_readable, "{name}: {verified:?}");
         let out = dir.path().join("out");
         let options = SortOptions { force: true, ..SortOptions::default() };
-        let sorted = sort(&files, &out, &options, &mut |_| ());
+        let sorted = sort(files, &out, &options, &mut |_| ());
         match sorted {
             Ok(report) => {
                 let n_sorted: u64 = report.classes.iter().map(|class| class.records).sum();
-                assert_eq!((report.records, n_sorted), (verified.records, verified.records), "{name}");
+                assert_eq!(
+                    (report.records, n_sorted),
+                    (verified.records, verified.records),
+                    "{name}"
+                );
             }
             Err(error) => named(error),
         }
@@ -121,7 +125,11 @@ fn any_record_is_an_example_or_an_error_with_its_place() {
                 }
                 let wanted = ["pitch", "audio", "pitch"];
                 let found = find_features(&bytes, &wanted).expect("parsed as a whole");
-                assert_eq!((found[0], found[1]), (example.get("pitch"), example.get("audio")), "{name}");
+                assert_eq!(
+                    (found[0], found[1]),
+                    (example.get("pitch"), example.get("audio")),
+                    "{name}"
+                );
             }
             Err(error) => assert!(error.offset <= bytes.len(), "{name}: {error}"),
         }
@@ -142,7 +150,7 @@ fn any_record_passes_a_condition_or_not_or_says_why() {
         let mut framed = Vec::new();
         write_record(&mut framed, &bytes).expect("a Vec takes everything");
         fs::write(&file, framed).expect("written");
-        if let Err(error) = inspect(&[file.clone()], &options, None, &mut |_| ()) {
+        if let Err(error) = inspect(std::slice::from_ref(&file), &options, None, &mut |_| ()) {
             assert!(error.to_string().contains("x.tfrecord: "), "{name}: {error}");
         }
     }

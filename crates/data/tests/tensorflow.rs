@@ -96,10 +96,12 @@ fn tensorflow_reads_what_is_sorted_and_renamed() {
     let notes: Vec<_> = (0..3).map(|n| note(n, 16_000)).collect();
     let file = dir.path().join("nsynth.tfrecord");
     write_notes(&file, &notes, Keys::Nsynth);
-    let names = [("f0/hz", "f0_hz"), ("f0/confidence", "f0_confidence"), ("loudness/db", "loudness_db")];
+    let names =
+        [("f0/hz", "f0_hz"), ("f0/confidence", "f0_confidence"), ("loudness/db", "loudness_db")];
     let rename = names.map(|(old, new)| (old.to_owned(), new.to_owned())).to_vec();
     let out = dir.path().join("sorted");
-    sort(&[file], &out, &SortOptions { rename, ..SortOptions::default() }, &mut |_| ()).expect("sorted");
+    sort(&[file], &out, &SortOptions { rename, ..SortOptions::default() }, &mut |_| ())
+        .expect("sorted");
     assert_read(&out.join("string.tfrecord-00000-of-00001"), &notes, 16_000, dir.path());
 }
 

@@ -154,7 +154,10 @@ mod tests {
         assert_eq!(renamed(&data, &pairs(&[("pitch", "x")])), Ok(vec![]), "nothing to do");
         let swapped = renamed(&data, &pairs(&[("id", "audio"), ("audio", "id")])).expect("swapped");
         let swapped = apply(&data, &swapped);
-        assert_eq!(Example::parse(&swapped).expect("an Example").get("id").map(|f| f.len()), Some(3000));
+        assert_eq!(
+            Example::parse(&swapped).expect("an Example").get("id").map(|f| f.len()),
+            Some(3000)
+        );
     }
 
     #[test]

@@ -125,7 +125,8 @@ impl FeatureSummary {
             Feature::Bytes(_) if self.first.is_none() => {
                 let first = feature.bytes().and_then(|strings| strings.first().copied());
                 // A long string says no more than its beginning, and may be anything.
-                let text = first.map(|bytes| String::from_utf8_lossy(&bytes[..bytes.len().min(400)]));
+                let text =
+                    first.map(|bytes| String::from_utf8_lossy(&bytes[..bytes.len().min(400)]));
                 self.first = text.map(|text| text.chars().take(80).collect());
             }
             Feature::Bytes(_) | Feature::Empty => {}

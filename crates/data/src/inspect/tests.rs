@@ -187,7 +187,10 @@ fn a_record_is_shown_as_json_and_as_lines() {
     let view = RecordView { file: Path::new("x"), index: 2, offset: 300, example };
     let json = |full| serde_json::to_value(view.json(full)).expect("JSON");
     let short = json(false);
-    assert_eq!((&short["file"], &short["record"], &short["offset"]), (&"x".into(), &2.into(), &300.into()));
+    assert_eq!(
+        (&short["file"], &short["record"], &short["offset"]),
+        (&"x".into(), &2.into(), &300.into())
+    );
     let audio = &short["features"]["audio"];
     assert_eq!((&audio["kind"], &audio["len"]), (&"float".into(), &10.into()));
     assert_eq!(audio["values"].as_array().map(Vec::len), Some(8), "shortened");

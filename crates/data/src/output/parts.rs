@@ -185,7 +185,12 @@ impl Parts {
     /// # Errors
     ///
     /// If the system refuses.
-    pub fn finish(&mut self, part: usize, folder: PartFolder, report: &impl Serialize) -> Result<()> {
+    pub fn finish(
+        &mut self,
+        part: usize,
+        folder: PartFolder,
+        report: &impl Serialize,
+    ) -> Result<()> {
         let PartFolder { folder, place } = folder;
         super::write_json(&folder.path().join(REPORT), report)?;
         match fs::rename(folder.path(), &place) {
@@ -274,11 +279,8 @@ impl Parts {
         text.push(b'\n');
         self.write(&self.folder.path.join(MANIFEST), &text)?;
         let manifest = Span::of(&text);
-        let mut sums = vec![FileSum {
-            file: MANIFEST.to_owned(),
-            bytes: manifest.len,
-            crc32c: manifest.crc,
-        }];
+        let mut sums =
+            vec![FileSum { file: MANIFEST.to_owned(), bytes: manifest.len, crc32c: manifest.crc }];
         sums.extend(files.iter().map(|file| FileSum {
             file: file.name.clone(),
             bytes: file.bytes,

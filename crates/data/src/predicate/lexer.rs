@@ -77,8 +77,7 @@ impl Lexer {
     }
 
     fn sign(&mut self, first: char) -> Result<Token, String> {
-        let is_here =
-            |sign: &&&str| sign.chars().enumerate().all(|(i, c)| self.peek(i) == Some(c));
+        let is_here = |sign: &&&str| sign.chars().enumerate().all(|(i, c)| self.peek(i) == Some(c));
         let Some(&sign) = SIGNS.iter().find(is_here) else {
             let hint = match first {
                 '&' => ": write `and`",

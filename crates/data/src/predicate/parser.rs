@@ -165,7 +165,10 @@ impl Parser {
             _ => false,
         };
         if is_empty {
-            return Err((column, "the range is empty: its ends are the wrong way round".to_owned()));
+            return Err((
+                column,
+                "the range is empty: its ends are the wrong way round".to_owned(),
+            ));
         }
         Ok(Test::Within { low, high })
     }
@@ -196,7 +199,8 @@ impl Parser {
     }
 
     fn takes_keyword(&mut self, keyword: &str) -> bool {
-        let is_here = matches!(self.peek(), Token::Word(word) if word.eq_ignore_ascii_case(keyword));
+        let is_here =
+            matches!(self.peek(), Token::Word(word) if word.eq_ignore_ascii_case(keyword));
         self.at += usize::from(is_here);
         is_here
     }

@@ -133,7 +133,10 @@ fn features_of_another_kind_are_told() {
     let cases = [
         ("audio > 0", "`audio` is a float list of 100: only single values can be tested"),
         ("pitch == 'C4'", "`pitch` is an integer, not a text such as 'C4'"),
-        ("instrument/family == 'strings'", "`instrument/family` has no 'strings'; there are bass, "),
+        (
+            "instrument/family == 'strings'",
+            "`instrument/family` has no 'strings'; there are bass, ",
+        ),
         ("darkness == 'dark'", "`darkness` is a float, not a text such as 'dark'"),
         ("id == 3", "`id` is a text, not a number"),
         ("pitch like '6*'", "`pitch` is a number, which is like no text"),
@@ -175,7 +178,9 @@ proptest! {
         // Near the integer, where rounding would lie.
         #[expect(clippy::cast_precision_loss, reason = "that is the point")]
         let float = integer.saturating_add(delta) as f64;
-        let expected = (i128::from(integer)).cmp(&(float as i128));
+        #[expect(clippy::cast_possible_truncation, reason = "a whole number of at most 2^63")]
+        let whole = float as i128;
+        let expected = (i128::from(integer)).cmp(&whole);
         prop_assert_eq!(order_exactly(integer, float), expected);
         if float.abs() < 4e15 {
             prop_assert_eq!(order_exactly(integer, float + 0.5), expected.then(Ordering::Less));

@@ -106,17 +106,19 @@ struct PartFile {
 
 impl PartReport {
     /// Balances the books; `spans` are the files as they were written.
-    pub(super) fn new(
-        sources: Vec<SourceCount>,
-        sorted: Sorted,
-        spans: &[Span],
-    ) -> Result<Self> {
+    pub(super) fn new(sources: Vec<SourceCount>, sorted: Sorted, spans: &[Span]) -> Result<Self> {
         let mut files = Vec::new();
         for (class, class_files) in sorted.classes {
             for (index, file) in class_files.files.into_iter().enumerate() {
                 let Span { crc, len } = spans[file.number];
                 let class = class.clone();
-                files.push(PartFile { class, index, records: file.records, bytes: len, crc32c: crc });
+                files.push(PartFile {
+                    class,
+                    index,
+                    records: file.records,
+                    bytes: len,
+                    crc32c: crc,
+                });
             }
         }
         let bytes_in: u64 = sources.iter().map(|source| source.bytes).sum();
@@ -194,10 +196,7 @@ pub(super) fn so_far(parts: &Parts, options: &SortOptions) -> Result<SortReport>
     Ok(SortReport { parts_missing: parts.n_missing(), ..report })
 }
 
-fn sum_up(
-    parts: impl Iterator<Item = (usize, PartReport)>,
-    options: &SortOptions,
-) -> Result<Sum> {
+fn sum_up(parts: impl Iterator<Item = (usize, PartReport)>, options: &SortOptions) -> Result<Sum> {
     let mut by_class: BTreeMap<String, Vec<(usize, PartFile)>> = BTreeMap::new();
     let mut report = SortReport::empty(options);
     let mut n_having = vec![0; options.by.len()];

@@ -177,12 +177,12 @@ mod tests {
         let dir = tempfile::tempdir().expect("a temporary folder");
         let files = ShardFiles::new(dir.path());
         // More than may be open at once.
-        let numbers: Vec<usize> = (0..MAX_OPEN + 9)
-            .map(|i| files.create(format!("f{i}")).expect("writable"))
-            .collect();
+        let numbers: Vec<usize> =
+            (0..MAX_OPEN + 9).map(|i| files.create(format!("f{i}")).expect("writable")).collect();
         for &number in &numbers {
             for (offset, text) in [(5, "fghi"), (0, "ab"), (9, ""), (2, "cde")] {
-                let pieces = [&text.as_bytes()[..text.len() / 2], &text.as_bytes()[text.len() / 2..]];
+                let pieces =
+                    [&text.as_bytes()[..text.len() / 2], &text.as_bytes()[text.len() / 2..]];
                 files.write(number, offset, pieces.into_iter()).expect("writable");
                 files.note(number, offset, Span::of(text.as_bytes()));
             }

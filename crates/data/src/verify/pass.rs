@@ -6,9 +6,9 @@ use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
+use super::MAX_LISTED;
 use super::checks::{Shape, difference, doubts, shape, unusable};
 use super::problem::{Gravity, Problem};
-use super::MAX_LISTED;
 use crate::error::{Error, Result};
 use crate::example::Example;
 use crate::scan::Pass;

@@ -108,7 +108,9 @@ fn what_is_unusual_is_named_and_kept() {
         let found = problems(&[with(&|b| b.floats(name, values))]);
         assert_eq!(found, [(Gravity::Doubt, 0, reason.to_owned())]);
     }
-    for (name, value) in [("pitch", 128), ("family", 11), ("instrument/source", -2), ("qualities/x", 2)] {
+    for (name, value) in
+        [("pitch", 128), ("family", 11), ("instrument/source", -2), ("qualities/x", 2)]
+    {
         let found = problems(&[with(&|b| b.int64s(name, &[value]))]);
         assert!(found[0].2.starts_with(&format!("`{name}` holds {value}, outside")), "{found:?}");
     }
@@ -145,7 +147,8 @@ fn records_unlike_the_first_are_named() {
         b.int64s("pitch", &[3]);
         b.int64s("velocity", &[3]);
     });
-    let reasons: Vec<_> = problems(&[note(1), fewer, kind, more]).into_iter().map(|p| p.2).collect();
+    let reasons: Vec<_> =
+        problems(&[note(1), fewer, kind, more]).into_iter().map(|p| p.2).collect();
     let expected = [
         "no `pitch`, which the first record has",
         "`pitch` is float, int64 in the first record",
@@ -215,7 +218,8 @@ fn shards_and_threads_change_nothing() {
     let one = Scene::new(&files);
     let expected = one.repair("0/1", 1).expect("repaired");
     let several = Scene::new(&files);
-    let missing = ["2/3", "0/3", "1/3"].map(|shard| several.repair(shard, 4).expect("repaired").files_missing);
+    let missing = ["2/3", "0/3", "1/3"]
+        .map(|shard| several.repair(shard, 4).expect("repaired").files_missing);
     assert_eq!(missing, [4, 2, 0]);
     assert_eq!(content(&several), content(&one));
     assert_eq!((expected.files_missing, expected.files.len()), (0, 5));
@@ -274,6 +278,16 @@ fn any_bytes_are_accounted_for() {
     assert!(n_kept > 1200, "records that no mutation touches survive: {n_kept} of 2500");
 }
 
+/// The byte at a share of the file's length.
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "a share of a length is between 0 and the length"
+)]
+fn place_in(file: &[u8], share: f64) -> usize {
+    (share * file.len() as f64) as usize
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(400))]
 
@@ -285,7 +299,7 @@ proptest! {
     ) {
         let file = file_of(&(0..5).map(note).collect::<Vec<_>>());
         let frame = file.len() as u64 / 5;
-        let at = (at * file.len() as f64) as usize;
+        let at = place_in(&file, at);
         let mut damaged = file.clone();
         for (byte, noise) in damaged[at..].iter_mut().zip(&noise) {
             *byte ^= noise;
@@ -317,8 +331,9 @@ proptest! {
     fn a_cut_is_always_reported_with_file_and_offset(at in 0.0..1.0_f64) {
         let file = file_of(&(0..5).map(note).collect::<Vec<_>>());
         let frame = file.len() as u64 / 5;
-        let at = (at * file.len() as f64) as u64;
-        let scene = Scene::new(&[&file[..usize::try_from(at).expect("small")]]);
+        let at = place_in(&file, at);
+        let scene = Scene::new(&[&file[..at]]);
+        let at = at as u64;
         let verification = scene.verify();
         let found: Vec<_> = verification.files[0].problems.iter().map(|p| p.offset).collect();
         match at % frame {

@@ -240,7 +240,10 @@ fn a_part_can_be_done_again() {
     assert_eq!((begun.finished_at(4), begun.n_missing()), (None, N_PARTS));
     do_part(&mut begun, 4, 1);
     assert!(begun.finished_at(4).is_some(), "it has a time");
-    assert_eq!((begun.report::<String>(4).expect("there"), begun.n_missing()), (Some(content(4, 1)), 6));
+    assert_eq!(
+        (begun.report::<String>(4).expect("there"), begun.n_missing()),
+        (Some(content(4, 1)), 6)
+    );
     begun.discard(4).expect("removed");
     assert_eq!((begun.finished_at(4), begun.n_missing()), (None, N_PARTS));
 }

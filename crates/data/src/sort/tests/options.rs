@@ -98,7 +98,8 @@ fn records_are_dealt_into_so_many_files() {
     let report = scene.sort(&options).expect("sorted");
     let records: Vec<_> = report.files.iter().map(|file| file.records).collect();
     assert_eq!(records, [3, 3, 2, 2, 2, 3, 3, 2, 2, 2], "two classes of twelve");
-    let files: Vec<_> = report.classes[1].files.iter().map(|f| read_file(&scene.out().join(f))).collect();
+    let files: Vec<_> =
+        report.classes[1].files.iter().map(|f| read_file(&scene.out().join(f))).collect();
     let strings: Vec<_> = a.iter().chain(&b).step_by(2).cloned().collect();
     let dealt: Vec<_> = (0..12).map(|i| files[i % 5][i / 5].clone()).collect();
     assert_eq!(dealt, strings);
