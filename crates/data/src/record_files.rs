@@ -3,11 +3,13 @@
 use std::path::{Path, PathBuf};
 
 use crate::error::{Error, Result};
+use crate::output::files_under;
 
 /// The record files that `patterns` stand for, each once, in order of the patterns and then by name.
 ///
-/// A pattern is a file, a folder (its files whose names contain `.tfrecord`), or a path whose last
-/// part holds `*` (any characters) or `?` (one).
+/// A pattern is a file, a folder (the files in it and in its subfolders whose names contain
+/// `.tfrecord`), or a path whose last part holds `*` (any characters) or `?` (one). What is hidden
+/// does not count, nor do links to folders.
 ///
 /// # Errors
 ///
@@ -29,7 +31,7 @@ pub fn find_record_files(patterns: &[impl AsRef<Path>]) -> Result<Vec<PathBuf>> 
 
 fn expand(pattern: &Path) -> Result<Vec<PathBuf>> {
     if pattern.is_dir() {
-        return matching(pattern, "*.tfrecord*", "holds no file named *.tfrecord*");
+        return under(pattern);
     }
     let name = pattern.file_name().unwrap_or_default().to_string_lossy();
     if pattern.exists() || !name.contains(['*', '?']) {
@@ -40,12 +42,30 @@ fn expand(pattern: &Path) -> Result<Vec<PathBuf>> {
     matching(folder.unwrap_or(Path::new(".")), &name, &reason)
 }
 
+/// The record files in a folder and its subfolders.
+fn under(folder: &Path) -> Result<Vec<PathBuf>> {
+    // Hidden files are half-written ones, or not meant.
+    let is_hidden = |path: &PathBuf| {
+        let inside = path.strip_prefix(folder).unwrap_or(path);
+        inside.iter().any(|part| part.to_string_lossy().starts_with('.'))
+    };
+    let is_named = |path: &PathBuf| {
+        path.file_name().is_some_and(|name| name.to_string_lossy().contains(".tfrecord"))
+    };
+    let mut files = files_under(folder)?;
+    files.retain(|path| is_named(path) && !is_hidden(path) && path.is_file());
+    if files.is_empty() {
+        let folder = folder.display();
+        return Err(Error::Data(format!("folder {folder} holds no file named *.tfrecord*")));
+    }
+    Ok(files)
+}
+
 fn matching(folder: &Path, pattern: &str, reason: &str) -> Result<Vec<PathBuf>> {
     let mut files = Vec::new();
     for entry in std::fs::read_dir(folder).map_err(Error::io("read folder", folder))? {
         let path = entry.map_err(Error::io("read folder", folder))?.path();
         let name = path.file_name().unwrap_or_default().to_string_lossy();
-        // Hidden files are half-written ones, or not meant.
         if !name.starts_with('.') && matches_pattern(pattern, &name) && path.is_file() {
             files.push(path);
         }
@@ -121,8 +141,24 @@ mod tests {
         }
         let files = find_record_files(&[b.clone(), dir.path().to_owned()]).expect("found");
         assert_eq!(files, [b, a.clone()]);
-        assert_eq!(find_record_files(&[path("a*".to_owned())]).expect("found"), [a]);
+        assert_eq!(find_record_files(&[path("a*".to_owned())]).expect("found"), [a.clone()]);
         let error = find_record_files(&[path("c*".to_owned())]).expect_err("none").to_string();
         assert!(error.contains("holds no file named c*"), "{error}");
+    }
+    #[test]
+    fn a_folder_stands_for_its_subfolders_too() {
+        let dir = tempfile::tempdir().expect("a temporary folder");
+        let mut written = Vec::new();
+        for place in ["train", "test/more", ".ddsp-parts/0"] {
+            let folder = dir.path().join(place);
+            std::fs::create_dir_all(&folder).expect("a folder");
+            written.push(folder.join(shard_name("x", 0, 1)));
+            std::fs::write(&written[written.len() - 1], b"").expect("writable");
+            std::fs::write(folder.join("x.wav"), b"").expect("writable");
+        }
+        let files = find_record_files(&[dir.path()]).expect("found");
+        assert_eq!(files, [written[1].clone(), written[0].clone()], "by name, none hidden");
+        let hidden = find_record_files(&[dir.path().join(".ddsp-parts")]).expect("found");
+        assert_eq!(hidden, [written[2].clone()], "one that is named is meant");
     }
 }
