@@ -141,7 +141,7 @@ mod tests {
         }
         let files = find_record_files(&[b.clone(), dir.path().to_owned()]).expect("found");
         assert_eq!(files, [b, a.clone()]);
-        assert_eq!(find_record_files(&[path("a*".to_owned())]).expect("found"), [a.clone()]);
+        assert_eq!(find_record_files(&[path("a*".to_owned())]).expect("found"), vec![a]);
         let error = find_record_files(&[path("c*".to_owned())]).expect_err("none").to_string();
         assert!(error.contains("holds no file named c*"), "{error}");
     }
