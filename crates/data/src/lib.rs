@@ -18,9 +18,11 @@ mod predicate;
 mod prepare;
 mod record;
 mod record_files;
+mod render;
 mod resample;
 mod scan;
 mod shard;
+mod shard_writer;
 mod sort;
 mod synth;
 pub mod tfrecord;
@@ -46,6 +48,9 @@ pub use predicate::{Predicate, PredicateError};
 pub use prepare::{LeftOut, PrepareOptions, PrepareReport, Recording, prepare};
 pub use record::{FAMILIES, Keys, Labels, NoteRecord, QUALITIES, SOURCES};
 pub use record_files::{find_record_files, shard_name};
+pub use render::{
+    PresetChoice, PresetInfo, RenderOptions, RenderReport, RenderedPreset, list_presets, render,
+};
 pub use resample::resample;
 pub use shard::Shard;
 pub use sort::{ClassCount, FileCount, Shards, SortOptions, SortReport, SourceCount, sort};

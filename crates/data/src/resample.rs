@@ -20,7 +20,7 @@ const MAX_BLOCK: usize = 1 << 21;
 ///
 /// If a rate is outside 1 to 768 kHz.
 pub fn resample(audio: Vec<f32>, from: u32, to: u32) -> Result<Vec<f32>, String> {
-    if let Some(rate) = [from, to].iter().find(|rate| !RATES_HZ.contains(rate)) {
+    if let Some(rate) = [from, to].iter().find(|&&rate| !RATES_HZ.contains(&rate)) {
         return Err(format!("{rate} Hz is no sample rate between 1 and 768 kHz"));
     }
     if from == to || audio.is_empty() {

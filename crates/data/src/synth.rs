@@ -1,8 +1,6 @@
 //! An NSynth-like data set on built-in instruments: labelled 4 s notes with exact f0.
 
-use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::mpsc;
+use std::path::Path;
 
 use ddsp_kernels::FrameGrid;
 use rand::seq::SliceRandom;
@@ -13,10 +11,10 @@ use serde::{Deserialize, Serialize};
 use crate::error::{Error, Progress, Result};
 use crate::features::extract_loudness;
 use crate::instruments::{Family, NoteSpec, n_instruments, pitch_range, render_note};
-use crate::output::{FolderState, OutputFolder, write_atomically};
+use crate::output::{FolderState, OutputFolder};
 use crate::record::{Keys, Labels, NoteRecord, QUALITIES, SOURCES};
 use crate::record_files::shard_name;
-use crate::tfrecord::write_record;
+use crate::shard_writer::{Shard, write_shards};
 
 /// NSynth's grid.
 const GRID: FrameGrid = FrameGrid { sample_rate: 16_000, hop: 64 };
@@ -96,7 +94,10 @@ pub fn synthesize(
     let n_shards = options.n_shards;
     let files: Vec<_> = (0..n_shards).map(|i| shard_name("nsynth", i, n_shards)).collect();
     let paths = files.iter().map(|file| out.join(file));
-    write_all(&paths.zip(&shards).collect::<Vec<_>>(), n_threads, progress)?;
+    let files_and_notes: Vec<Shard<'_, Note>> =
+        paths.zip(shards.iter().map(Vec::as_slice)).collect();
+    let encode = |note: &Note| Ok(vec![note.render().encode(Keys::Nsynth)]);
+    write_shards(&files_and_notes, n_threads, encode, progress)?;
     let notes = || shards.iter().flatten();
     let count = |family: &String| {
         let n = notes().filter(|note| note.spec.family.name() == *family).count();
@@ -107,59 +108,6 @@ pub fn synthesize(
     let report = SynthReport { files, families, notes, already_done: false };
     folder.finish_with(&report)?;
     Ok(report)
-}
-
-/// A file and its notes.
-type Shard<'a> = (PathBuf, &'a Vec<Note>);
-
-/// Writes all shards, each by one of `n_threads` threads.
-fn write_all(shards: &[Shard], n_threads: usize, progress: &mut dyn FnMut(Progress)) -> Result<()> {
-    let total = shards.iter().map(|(_, notes)| notes.len() as u64).sum();
-    let work = Work { next: AtomicUsize::new(0), stop: AtomicBool::new(false) };
-    std::thread::scope(|scope| {
-        let (done, finished) = mpsc::channel();
-        let mut threads = Vec::new();
-        for _ in 0..n_threads.clamp(1, shards.len()) {
-            let (done, work) = (done.clone(), &work);
-            threads.push(scope.spawn(move || work.write_shards(shards, &done)));
-        }
-        drop(done);
-        for (n_done, ()) in (1..).zip(finished) {
-            progress(Progress { done: n_done, total });
-        }
-        threads.into_iter().try_for_each(|thread| match thread.join() {
-            Ok(result) => result,
-            Err(panic) => std::panic::resume_unwind(panic),
-        })
-    })
-}
-
-/// What the threads share: each takes the next shard until there is none.
-struct Work {
-    next: AtomicUsize,
-    stop: AtomicBool,
-}
-
-impl Work {
-    fn write_shards(&self, shards: &[Shard], done: &mpsc::Sender<()>) -> Result<()> {
-        while !self.stop.load(Ordering::Relaxed) {
-            let next = self.next.fetch_add(1, Ordering::Relaxed);
-            let Some((file, notes)) = shards.get(next) else { break };
-            let written = write_atomically(file, |output| {
-                for note in *notes {
-                    write_record(output, &note.render().encode(Keys::Nsynth))?;
-                    // The receiver lives as long as this thread.
-                    let _ = done.send(());
-                }
-                Ok(())
-            });
-            if written.is_err() {
-                self.stop.store(true, Ordering::Relaxed);
-            }
-            written?;
-        }
-        Ok(())
-    }
 }
 
 /// One note to make, with the number that its instrument has among all.
