@@ -4,10 +4,11 @@ mod common;
 
 use common::{ddsp, stdout_of};
 
-const COMMANDS: [&[&str]; 11] = [
+const COMMANDS: [&[&str]; 12] = [
     &["demo"],
     &["data", "download"],
     &["data", "synth"],
+    &["data", "render"],
     &["data", "prepare"],
     &["data", "sort"],
     &["data", "inspect"],

@@ -23,6 +23,7 @@ mod motion;
 mod noise;
 mod organ;
 mod partials;
+mod pitch_motion;
 mod pluck;
 mod recording;
 mod reed;
@@ -36,6 +37,7 @@ mod vocal;
 
 use ddsp_kernels::FrameGrid;
 use key::{Key, Stems};
+pub use pitch_motion::{PitchMotion, PitchVibrato};
 use recording::Recording;
 use std::ops::RangeInclusive;
 use struck::Struck;
@@ -136,6 +138,8 @@ pub struct NoteSpec {
     pub onset_secs: f64,
     /// Seconds to the release of the key.
     pub release_secs: f64,
+    /// What the player does to the pitch.
+    pub motion: PitchMotion,
 }
 
 impl NoteSpec {
@@ -150,6 +154,7 @@ impl NoteSpec {
             n_samples: 64_000,
             onset_secs: 0.01,
             release_secs: 3.0,
+            motion: PitchMotion::default(),
         }
     }
 }
@@ -252,7 +257,10 @@ pub fn render_note(spec: &NoteSpec, grid: FrameGrid) -> RenderedNote {
         start_secs: spec.onset_secs,
         end_secs: spec.release_secs,
     };
-    render_phrase(spec.family, spec.instrument, &[note], spec.n_samples, spec.seed, grid)
+    let instrument = checked(spec.family, spec.instrument);
+    let mut recording = Recording::new(spec.family, instrument, spec.n_samples, spec.seed, grid);
+    recording.add(&note, spec.motion);
+    recording.finish()
 }
 
 /// Renders notes, in order of their onsets, into one recording.
@@ -276,7 +284,7 @@ pub fn render_phrase(
     assert!(sorted, "render_phrase: notes are not in order of their onsets");
     let mut recording = Recording::new(family, instrument, n_samples, seed, grid);
     for note in notes {
-        recording.add(note);
+        recording.add(note, PitchMotion::default());
     }
     recording.finish()
 }

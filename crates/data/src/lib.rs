@@ -1,4 +1,4 @@
-//! TFRecord and audio data sets: read, write, sort, inspect, prepare and synthesize.
+//! TFRecord and audio data sets: read, write, sort, inspect, prepare, render and synthesize.
 
 #![forbid(unsafe_code)]
 
@@ -13,6 +13,7 @@ pub mod instruments;
 mod loader;
 #[cfg(test)]
 mod mutation;
+mod numbers;
 mod output;
 mod predicate;
 mod prepare;
@@ -40,6 +41,7 @@ pub use inspect::{
     find_record, inspect, inspect_into,
 };
 pub use loader::{ExampleIndex, F0Source, Filter, HoldOut, TrainingExample};
+pub use numbers::{Between, MidiNumbers};
 pub use output::{
     Begun, FolderState, MANIFEST, OutputFolder, PartFolder, Parts, PublishedFile, Work,
     write_atomically, write_json,
@@ -49,12 +51,13 @@ pub use prepare::{LeftOut, PrepareOptions, PrepareReport, Recording, prepare};
 pub use record::{FAMILIES, Keys, Labels, NoteRecord, QUALITIES, SOURCES};
 pub use record_files::{find_record_files, shard_name};
 pub use render::{
-    PresetChoice, PresetInfo, RenderOptions, RenderReport, RenderedPreset, list_presets, render,
+    OffPitch, PresetChoice, PresetInfo, RenderOptions, RenderReport, RenderedPreset, list_presets,
+    render,
 };
 pub use resample::resample;
 pub use shard::Shard;
 pub use sort::{ClassCount, FileCount, Shards, SortOptions, SortReport, SourceCount, sort};
-pub use synth::{SynthOptions, SynthReport, synthesize};
+pub use synth::{GlideRange, Pitches, SynthOptions, SynthReport, VibratoRange, synthesize};
 pub use verify::{
     FileVerification, Gravity, Problem, Verification, VerifyOptions, verify, verify_into,
 };

@@ -1,36 +1,41 @@
 //! Notes and MIDI files through a SoundFont, as NSynth-like records.
 //!
-//! A SoundFont says at which pitch its notes should be, and is often off by some cents: f0 is
-//! measured on the rendered sound, as loudness is. Rendered at 48 kHz without reverb and chorus, then
+//! A SoundFont says at which pitch its notes should be, and is often off by some cents, sometimes by
+//! an octave: f0 is measured on the rendered sound, as loudness is, and records that are more than a
+//! semitone away from their notes are listed. Rendered at 48 kHz without reverb and chorus, then
 //! resampled.
 
 mod midi;
+mod performance;
+mod plan;
+mod riff;
 mod soundfont;
 
 use std::path::{Path, PathBuf};
 
-use ddsp_kernels::{FrameGrid, VOICED_CONFIDENCE};
-use rand::SeedableRng;
-use rand::seq::SliceRandom;
-use rand_pcg::Pcg64Mcg;
+use ddsp_kernels::FrameGrid;
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Progress, Result};
-use crate::features::extract_features;
-use crate::output::{FolderState, OutputFolder, refuse_sources_inside};
-use crate::record::{FAMILIES, Keys, Labels, NoteRecord};
+use crate::output::refuse_sources_inside;
+use crate::prepare::LeftOut;
+use crate::record::Keys;
 use crate::record_files::shard_name;
-use crate::resample::resample;
-use crate::shard_writer::{Shard, write_shards};
-use midi::read_parts;
+use crate::shard::Shard;
+use crate::shard_writer::{Job, produce};
+use performance::{Stage, Tally};
+use plan::Plan;
+use soundfont::Font;
 pub use soundfont::PresetInfo;
-use soundfont::{FONT_RATE, Font, NoteEvent};
 
 /// The rate at which features are measured.
 const RATE_16K: u32 = 16_000;
 
-/// Length of a record; a MIDI file is cut into as many as it fills.
-const EXAMPLE_SECS: u32 = 4;
+/// A longer record is not an example any more; rendering keeps some of them in memory.
+const MOST_SECS: f64 = 60.0;
+
+/// How the names of the record files begin.
+const STEM: &str = "soundfont";
 
 /// A preset to play, and the family that its records are labelled with.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -48,13 +53,15 @@ pub struct RenderOptions {
     pub soundfont: PathBuf,
     /// On which presets.
     pub presets: Vec<PresetChoice>,
-    /// MIDI files; if there are none, single notes.
+    /// MIDI files, or folders of them; if there are none, single notes are played.
     pub midi: Vec<PathBuf>,
     /// MIDI numbers of the notes, each at every velocity.
     pub pitches: Vec<u8>,
     /// MIDI velocities, 1 to 127.
     pub velocities: Vec<u8>,
-    /// Time from the beginning of a note to its release; a record has 4 s.
+    /// Length of a record; a MIDI file is cut into as many as it fills. A whole number of frames.
+    pub secs: f64,
+    /// Time from the beginning of a single note to its release.
     pub hold_secs: f64,
     /// Samples a second of the records.
     pub sample_rate: u32,
@@ -64,9 +71,12 @@ pub struct RenderOptions {
     pub keys: Keys,
     /// Decides the order of the records.
     pub seed: u64,
-    /// Files to deal the records out to.
+    /// Files to deal the performances out to.
     pub n_shards: usize,
-    /// Whether an output folder of an earlier run is started over.
+    /// Which of the files to make.
+    #[serde(skip)]
+    pub shard: Shard,
+    /// Whether an output folder of an earlier run is started over. Only without a shard.
     #[serde(skip)]
     pub force: bool,
 }
@@ -80,12 +90,14 @@ impl Default for RenderOptions {
             midi: Vec::new(),
             pitches: (36..=84).collect(),
             velocities: vec![50, 100],
+            secs: 4.0,
             hold_secs: 3.0,
             sample_rate: RATE_16K,
             frame_rate: 250,
             keys: Keys::Nsynth,
             seed: 0,
             n_shards: 4,
+            shard: Shard::WHOLE,
             force: false,
         }
     }
@@ -96,14 +108,23 @@ impl Default for RenderOptions {
 pub struct RenderReport {
     /// The presets, each with its performances.
     pub presets: Vec<RenderedPreset>,
-    /// Records in the files: those of notes that a preset does not have, and stretches of MIDI files
-    /// without a pitch, are left out.
+    /// Records in the files.
     pub records: u64,
+    /// Records left out because nothing in them has a pitch: notes that a preset does not have, and
+    /// rests of MIDI files.
+    pub unpitched: u64,
+    /// Records whose measured f0 is more than a semitone away from the notes that were played.
+    pub off_pitch: Vec<OffPitch>,
+    /// MIDI files that could not be used.
+    pub left_out: Vec<LeftOut>,
     /// The record files in the output folder.
     pub files: Vec<String>,
     /// Whether an earlier run had done the work already, and its files were found unchanged.
     #[serde(skip)]
     pub already_done: bool,
+    /// Files that are left to other shards; the numbers count what is there so far.
+    #[serde(skip)]
+    pub parts_missing: usize,
 }
 
 /// A preset that was played.
@@ -113,6 +134,15 @@ pub struct RenderedPreset {
     pub preset: PresetInfo,
     /// Notes, or parts of MIDI files, that were played on it.
     pub performances: u64,
+}
+
+/// A record that does not sound the notes that were played.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct OffPitch {
+    /// Its `id`.
+    pub id: String,
+    /// Median of the measured pitch over the nearest note that is held, in semitones.
+    pub semitones: f64,
 }
 
 /// The presets of a SoundFont.
@@ -132,62 +162,76 @@ pub fn list_presets(soundfont: &Path) -> Result<Vec<PresetInfo>> {
 /// # Errors
 ///
 /// If an option asks for nothing or for what does not exist, a file is not what it should be, or the
-/// folder cannot be used (see [`OutputFolder::open`]).
+/// folder cannot be used (see [`Parts::begin`](crate::Parts::begin)).
+///
+/// # Panics
+///
+/// If a shard is to be forced.
 pub fn render(
     options: &RenderOptions,
     out: &Path,
     n_threads: usize,
     progress: &mut dyn FnMut(Progress),
 ) -> Result<RenderReport> {
-    let grid = check(options)?;
+    let stage = check(options)?;
     let font = Font::open(&options.soundfont)?;
-    let presets = choose(&font, &options.presets)?;
-    let performances = plan(options, &presets)?;
-    let sources: Vec<_> = options.midi.iter().chain([&options.soundfont]).cloned().collect();
-    refuse_sources_inside(out, &sources)?;
-    let (mut folder, state) = OutputFolder::open(out, "data render", options, options.force)?;
-    if state == FolderState::Finished {
-        let report = folder.verified_report()?;
-        return Ok(RenderReport { already_done: true, ..report });
-    }
-    folder.clear()?;
-    let count = |preset: &PresetInfo| {
-        let performances = performances.iter().filter(|p| p.preset == *preset).count() as u64;
-        RenderedPreset { preset: preset.clone(), performances }
+    let plan = Plan::new(options, &font)?;
+    refuse_sources_inside(out, &plan.sources)?;
+    let named = Named { options, sources: &plan.sources, bytes: &plan.lengths()? };
+    let shards = plan.deal(options.seed, options.n_shards);
+    let &RenderOptions { shard, force, .. } = options;
+    let job = Job { command: "data render", out, stem: STEM, shard, force, n_threads };
+    let encode = |performance: &performance::Performance, tally: &mut Tally, sink: Sink<'_>| {
+        performance.render(&font, &stage, tally, sink)
     };
-    let presets = presets.iter().map(count).collect();
-    let n_shards = options.n_shards;
-    let shards = deal(performances, options);
-    let files: Vec<_> = (0..n_shards).map(|i| shard_name("soundfont", i, n_shards)).collect();
-    let paths = files.iter().map(|file| out.join(file));
-    let work: Vec<Shard<'_, Performance>> = paths.zip(shards.iter().map(Vec::as_slice)).collect();
-    let n_records = std::sync::atomic::AtomicU64::new(0);
-    let encode = |performance: &Performance| {
-        let records = performance.records(&font, options, grid)?;
-        n_records.fetch_add(records.len() as u64, std::sync::atomic::Ordering::Relaxed);
-        Ok(records)
-    };
-    write_shards(&work, n_threads, encode, progress)?;
-    let records = n_records.into_inner();
-    if records == 0 {
-        return Err(Error::Data("nothing that was played has a pitch".to_owned()));
-    }
-    let report = RenderReport { presets, records, files, already_done: false };
-    folder.finish_with(&report)?;
-    Ok(report)
+    let conclude = |tallies: Vec<Tally>| conclude(options, &plan, tallies);
+    let produced = produce(&job, &named, &shards, encode, conclude, progress)?;
+    let (already_done, parts_missing) = (produced.already_done, produced.parts_missing);
+    Ok(RenderReport { already_done, parts_missing, ..produced.manifest })
 }
 
-/// Checks the options that need no file; returns the grid of the features.
-fn check(options: &RenderOptions) -> Result<FrameGrid> {
+type Sink<'a> = crate::shard_writer::Sink<'a>;
+
+/// What the output depends on.
+#[derive(Serialize)]
+struct Named<'a> {
+    #[serde(flatten)]
+    options: &'a RenderOptions,
+    sources: &'a [PathBuf],
+    bytes: &'a [u64],
+}
+
+/// The report over the files that are done, which are all of them or some.
+fn conclude(options: &RenderOptions, plan: &Plan, tallies: Vec<Tally>) -> Result<RenderReport> {
+    let n_shards = options.n_shards;
+    let is_whole = tallies.len() == n_shards;
+    let records = tallies.iter().map(|tally| tally.records).sum();
+    if is_whole && records == 0 {
+        return Err(Error::Data("nothing that was played has a pitch".to_owned()));
+    }
+    Ok(RenderReport {
+        presets: plan.counts(),
+        records,
+        unpitched: tallies.iter().map(|tally| tally.unpitched).sum(),
+        off_pitch: tallies.into_iter().flat_map(|tally| tally.off_pitch).collect(),
+        left_out: plan.left_out.clone(),
+        files: (0..n_shards).map(|i| shard_name(STEM, i, n_shards)).collect(),
+        already_done: false,
+        parts_missing: 0,
+    })
+}
+
+/// Checks the options that need no file.
+fn check(options: &RenderOptions) -> Result<Stage> {
     let refuse = |reason: String| Err(Error::Data(reason));
-    let &RenderOptions { sample_rate, frame_rate, n_shards, hold_secs, .. } = options;
+    let &RenderOptions { sample_rate, frame_rate, n_shards, secs, hold_secs, keys, .. } = options;
     let grids = FrameGrid::new(RATE_16K, frame_rate).zip(FrameGrid::new(sample_rate, frame_rate));
     let Some((grid, _)) = grids else {
         return refuse(format!(
             "16000 and {sample_rate} Hz are no multiples of {frame_rate} frames/s"
         ));
     };
-    if options.keys == Keys::Nsynth && (sample_rate, frame_rate) != (RATE_16K, 250) {
+    if keys == Keys::Nsynth && (sample_rate, frame_rate) != (RATE_16K, 250) {
         return refuse("NSynth's keys are for 16000 Hz and 250 frames/s; use ddsp's".to_owned());
     }
     if let Some(velocity) = options.velocities.iter().find(|v| !(1..=127).contains(*v)) {
@@ -196,176 +240,25 @@ fn check(options: &RenderOptions) -> Result<FrameGrid> {
     if let Some(pitch) = options.pitches.iter().find(|pitch| **pitch > 127) {
         return refuse(format!("pitch {pitch} is not in 0 to 127"));
     }
-    if !(hold_secs > 0.0 && hold_secs <= f64::from(EXAMPLE_SECS)) {
+    let n_frames = secs * f64::from(frame_rate);
+    if !(n_frames >= 1.0 && secs <= MOST_SECS && (n_frames - n_frames.round()).abs() < 1e-6) {
         return refuse(format!(
-            "a note held for {hold_secs} s is not in a record of {EXAMPLE_SECS} s"
+            "records of {secs} s: not a whole number of frames (1/{frame_rate} s) up to {MOST_SECS} s"
         ));
+    }
+    if !(hold_secs > 0.0 && hold_secs <= secs) {
+        return refuse(format!("a note held for {hold_secs} s is not in a record of {secs} s"));
     }
     let is_empty =
         options.midi.is_empty() && (options.pitches.is_empty() || options.velocities.is_empty());
     if is_empty || options.presets.is_empty() || n_shards == 0 {
         return refuse("the options ask for no preset, no note, or no file".to_owned());
     }
-    Ok(grid)
-}
-
-/// The presets with the families that were asked for.
-fn choose(font: &Font, choices: &[PresetChoice]) -> Result<Vec<PresetInfo>> {
-    let choose = |choice: &PresetChoice| {
-        let found = font.find(&choice.preset)?;
-        if let Some(family) = choice.family.as_ref().filter(|f| !FAMILIES.contains(&f.as_str())) {
-            let families = FAMILIES.join(", ");
-            return Err(Error::Data(format!("no family {family}; there are {families}")));
-        }
-        Ok(PresetInfo { family: choice.family.clone().or(found.family), ..found })
-    };
-    choices.iter().map(choose).collect()
-}
-
-/// Everything to play, preset by preset.
-fn plan(options: &RenderOptions, presets: &[PresetInfo]) -> Result<Vec<Performance>> {
-    let mut performances = Vec::new();
-    for preset in presets {
-        for file in &options.midi {
-            let name = file.file_stem().unwrap_or_default().to_string_lossy();
-            for part in read_parts(file)? {
-                let (name, events) = (format!("{name}-{:02}", part.channel), part.events);
-                let (preset, what) = (preset.clone(), What::Phrase { name, events });
-                performances.push(Performance { preset, what });
-            }
-        }
-        if options.midi.is_empty() {
-            for &pitch in &options.pitches {
-                for &velocity in &options.velocities {
-                    let (preset, what) = (preset.clone(), What::Note { pitch, velocity });
-                    performances.push(Performance { preset, what });
-                }
-            }
-        }
-    }
-    Ok(performances)
-}
-
-/// Deals the performances out, in random order.
-fn deal(mut performances: Vec<Performance>, options: &RenderOptions) -> Vec<Vec<Performance>> {
-    performances.shuffle(&mut Pcg64Mcg::seed_from_u64(options.seed));
-    let mut shards = vec![Vec::new(); options.n_shards];
-    for (i, performance) in performances.into_iter().enumerate() {
-        shards[i % options.n_shards].push(performance);
-    }
-    shards
-}
-
-/// Something to play on a preset.
-#[derive(Clone, Debug)]
-struct Performance {
-    preset: PresetInfo,
-    what: What,
-}
-
-#[derive(Clone, Debug)]
-enum What {
-    Note { pitch: u8, velocity: u8 },
-    Phrase { name: String, events: Vec<NoteEvent> },
-}
-
-impl Performance {
-    /// Its records, encoded: one for a note, one for each 4 s of a phrase; none where no frame has a
-    /// pitch.
-    fn records(
-        &self,
-        font: &Font,
-        options: &RenderOptions,
-        grid: FrameGrid,
-    ) -> Result<Vec<Vec<u8>>> {
-        let (events, n_examples) = self.score(options);
-        let font_len = (FONT_RATE * EXAMPLE_SECS) as usize;
-        let played = font.play(&self.preset, &events, n_examples * font_len)?;
-        let audio_16k = resample(played.clone(), FONT_RATE, RATE_16K).map_err(Error::Data)?;
-        let rate = options.sample_rate;
-        let audio = match rate {
-            RATE_16K => None,
-            _ => Some(resample(played, FONT_RATE, rate).map_err(Error::Data)?),
-        };
-        let cut = |audio: &[f32], rate: u32, i: usize| {
-            let len = (rate * EXAMPLE_SECS) as usize;
-            audio[i * len..(i + 1) * len].to_vec()
-        };
-        let mut records = Vec::new();
-        for i in 0..n_examples {
-            let window_16k = cut(&audio_16k, RATE_16K, i);
-            let features = extract_features(&window_16k, grid);
-            if !features.f0_confidence.iter().any(|&c| c >= VOICED_CONFIDENCE) {
-                continue;
-            }
-            let (audio, audio_16k) = match &audio {
-                None => (window_16k, None),
-                Some(audio) => (cut(audio, rate, i), Some(window_16k)),
-            };
-            let record = NoteRecord {
-                audio,
-                audio_16k,
-                f0_hz: Some(features.f0_hz),
-                f0_confidence: Some(features.f0_confidence),
-                loudness_db: Some(features.loudness_db),
-                ..self.labelled(options, i)
-            };
-            records.push(record.encode(options.keys));
-        }
-        Ok(records)
-    }
-
-    /// The notes, and how many records they fill.
     #[expect(
         clippy::cast_possible_truncation,
         clippy::cast_sign_loss,
-        reason = "a time of at most 4 s, checked with the options"
+        reason = "a minute of frames at most, checked above"
     )]
-    fn score(&self, options: &RenderOptions) -> (Vec<NoteEvent>, usize) {
-        match &self.what {
-            &What::Note { pitch: key, velocity } => {
-                let release = (options.hold_secs * f64::from(FONT_RATE)) as usize;
-                let events = [(0, velocity), (release, 0)];
-                (events.map(|(at, velocity)| NoteEvent { at, key, velocity }).to_vec(), 1)
-            }
-            What::Phrase { events, .. } => {
-                // The last release still sounds for a while.
-                let end = events.last().map_or(0, |event| event.at) + FONT_RATE as usize;
-                (events.clone(), end.div_ceil((FONT_RATE * EXAMPLE_SECS) as usize))
-            }
-        }
-    }
-
-    /// A record without its sound.
-    fn labelled(&self, options: &RenderOptions, i: usize) -> NoteRecord {
-        let preset = &self.preset;
-        let family = preset.family.as_deref();
-        let name = family.unwrap_or("soundfont");
-        let number = preset.number();
-        let (id, pitch, velocity) = match &self.what {
-            &What::Note { pitch, velocity } => {
-                let id = format!("{name}_{number:05}-{pitch:03}-{velocity:03}");
-                (id, Some(i64::from(pitch)), Some(i64::from(velocity)))
-            }
-            What::Phrase { name: phrase, .. } => {
-                let secs = i * EXAMPLE_SECS as usize;
-                (format!("{name}_{number:05}-{phrase}@{secs}"), None, None)
-            }
-        };
-        let family = family.and_then(|name| FAMILIES.iter().position(|known| *known == name));
-        let is_ddsp = options.keys == Keys::Ddsp;
-        NoteRecord {
-            id,
-            sample_rate: is_ddsp.then_some(options.sample_rate),
-            frame_rate: is_ddsp.then_some(options.frame_rate),
-            labels: Labels {
-                family: family.and_then(|i| i64::try_from(i).ok()),
-                instrument: Some(number),
-                source: None,
-                pitch,
-                velocity,
-            },
-            ..NoteRecord::default()
-        }
-    }
+    let n_frames = n_frames.round() as u32;
+    Ok(Stage { grid, n_frames, hold_secs, sample_rate, keys })
 }

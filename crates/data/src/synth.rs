@@ -1,5 +1,8 @@
 //! An NSynth-like data set on built-in instruments: labelled 4 s notes with exact f0.
 
+mod options;
+
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use ddsp_kernels::FrameGrid;
@@ -10,49 +13,20 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Progress, Result};
 use crate::features::extract_loudness;
-use crate::instruments::{Family, NoteSpec, n_instruments, pitch_range, render_note};
-use crate::output::{FolderState, OutputFolder};
+use crate::instruments::{Family, NoteSpec, n_instruments, render_note};
 use crate::record::{Keys, Labels, NoteRecord, QUALITIES, SOURCES};
 use crate::record_files::shard_name;
-use crate::shard_writer::{Shard, write_shards};
+use crate::shard_writer::{Job, Sink, produce};
+
+pub use options::{GlideRange, Pitches, SynthOptions, VibratoRange};
 
 /// NSynth's grid.
 const GRID: FrameGrid = FrameGrid { sample_rate: 16_000, hop: 64 };
 
-/// Which notes to make.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct SynthOptions {
-    /// Families by name, `string` for example; those without built-in instruments are refused.
-    pub families: Vec<String>,
-    /// Instruments of each family, or fewer where it has fewer.
-    pub n_instruments: u32,
-    /// Pitches of each instrument, evenly over the family's range.
-    pub n_pitches: u8,
-    /// MIDI velocities of each pitch.
-    pub velocities: Vec<u8>,
-    /// Decides every performance and the order of the notes.
-    pub seed: u64,
-    /// Files to deal the notes out to.
-    pub n_shards: usize,
-    /// Whether an output folder of an earlier run is started over.
-    #[serde(skip)]
-    pub force: bool,
-}
+const FRAME_RATE: u32 = 250;
 
-impl Default for SynthOptions {
-    fn default() -> Self {
-        let families = Family::ALL.into_iter().filter(|&family| n_instruments(family) > 0);
-        Self {
-            families: families.map(|family| family.name().to_owned()).collect(),
-            n_instruments: u32::MAX,
-            n_pitches: 10,
-            velocities: vec![50, 100],
-            seed: 0,
-            n_shards: 4,
-            force: false,
-        }
-    }
-}
+/// How the names of the record files begin.
+const STEM: &str = "nsynth";
 
 /// What was made.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -66,6 +40,9 @@ pub struct SynthReport {
     /// Whether an earlier run had done the work already, and its files were found unchanged.
     #[serde(skip)]
     pub already_done: bool,
+    /// Files that are left to other shards; the notes are those made so far.
+    #[serde(skip)]
+    pub parts_missing: usize,
 }
 
 /// Renders the notes that `options` ask for into files `nsynth.tfrecord-…` of the folder `out`, families
@@ -77,7 +54,11 @@ pub struct SynthReport {
 /// # Errors
 ///
 /// If an option asks for nothing or for what does not exist, the folder cannot be used (see
-/// [`OutputFolder::open`]), or a file cannot be written.
+/// [`Parts::begin`](crate::Parts::begin)), or a file cannot be written.
+///
+/// # Panics
+///
+/// If a shard is to be forced.
 pub fn synthesize(
     options: &SynthOptions,
     out: &Path,
@@ -85,29 +66,34 @@ pub fn synthesize(
     progress: &mut dyn FnMut(Progress),
 ) -> Result<SynthReport> {
     let shards = deal(all_notes(options)?, options);
-    let (mut folder, state) = OutputFolder::open(out, "data synth", options, options.force)?;
-    if state == FolderState::Finished {
-        let report = folder.verified_report()?;
-        return Ok(SynthReport { already_done: true, ..report });
-    }
-    folder.clear()?;
-    let n_shards = options.n_shards;
-    let files: Vec<_> = (0..n_shards).map(|i| shard_name("nsynth", i, n_shards)).collect();
-    let paths = files.iter().map(|file| out.join(file));
-    let files_and_notes: Vec<Shard<'_, Note>> =
-        paths.zip(shards.iter().map(Vec::as_slice)).collect();
-    let encode = |note: &Note| Ok(vec![note.render().encode(Keys::Nsynth)]);
-    write_shards(&files_and_notes, n_threads, encode, progress)?;
-    let notes = || shards.iter().flatten();
-    let count = |family: &String| {
-        let n = notes().filter(|note| note.spec.family.name() == *family).count();
-        (family.clone(), n as u64)
+    let &SynthOptions { shard, force, .. } = options;
+    let job = Job { command: "data synth", out, stem: STEM, shard, force, n_threads };
+    let encode = |note: &Note, tally: &mut Tally, sink: Sink<'_>| {
+        *tally.entry(note.spec.family.name().to_owned()).or_default() += 1;
+        sink(&note.render(options.keys).encode(options.keys))
     };
-    let families = options.families.iter().map(count).collect();
-    let notes = notes().count() as u64;
-    let report = SynthReport { files, families, notes, already_done: false };
-    folder.finish_with(&report)?;
-    Ok(report)
+    let conclude = |tallies: Vec<Tally>| Ok(conclude(options, &tallies));
+    let produced = produce(&job, options, &shards, encode, conclude, progress)?;
+    let (already_done, parts_missing) = (produced.already_done, produced.parts_missing);
+    Ok(SynthReport { already_done, parts_missing, ..produced.manifest })
+}
+
+/// Notes of each family in a file.
+type Tally = BTreeMap<String, u64>;
+
+fn conclude(options: &SynthOptions, tallies: &[Tally]) -> SynthReport {
+    let count = |family: &String| {
+        let counts = tallies.iter().filter_map(|tally| tally.get(family));
+        (family.clone(), counts.sum())
+    };
+    let n_shards = options.n_shards;
+    SynthReport {
+        files: (0..n_shards).map(|i| shard_name(STEM, i, n_shards)).collect(),
+        families: options.families.iter().map(count).collect(),
+        notes: tallies.iter().flat_map(BTreeMap::values).sum(),
+        already_done: false,
+        parts_missing: 0,
+    }
 }
 
 /// One note to make, with the number that its instrument has among all.
@@ -119,7 +105,8 @@ struct Note {
 }
 
 impl Note {
-    fn render(&self) -> NoteRecord {
+    fn render(&self, keys: Keys) -> NoteRecord {
+        let is_ddsp = keys == Keys::Ddsp;
         let rendered = render_note(&self.spec, GRID);
         let family = self.spec.family;
         let source = source(family);
@@ -139,6 +126,8 @@ impl Note {
                 pitch: Some(i64::from(pitch)),
                 velocity: Some(i64::from(velocity)),
             },
+            sample_rate: is_ddsp.then_some(GRID.sample_rate),
+            frame_rate: is_ddsp.then_some(FRAME_RATE),
             qualities: QUALITIES.map(|quality| has_quality(family, quality)),
             ..NoteRecord::default()
         }
@@ -184,6 +173,7 @@ fn deal(notes: Vec<Note>, options: &SynthOptions) -> Vec<Vec<Note>> {
 
 /// Every note of the options, family by family.
 fn all_notes(options: &SynthOptions) -> Result<Vec<Note>> {
+    options.check()?;
     let mut rng = Pcg64Mcg::seed_from_u64(options.seed);
     let mut notes = Vec::new();
     for name in &options.families {
@@ -193,14 +183,11 @@ fn all_notes(options: &SynthOptions) -> Result<Vec<Note>> {
             let reason = format!("no built-in instruments of family {name}; there are");
             return Err(Error::Data(format!("{reason} {}", names.join(", "))));
         };
+        let pitches = options.pitches.of(family)?;
         for instrument in 0..n_instruments(family).min(options.n_instruments) {
-            for pitch in pitches(family, options.n_pitches) {
+            for &pitch in &pitches {
                 for &velocity in &options.velocities {
-                    if !(1..=127).contains(&velocity) {
-                        return Err(Error::Data(format!("velocity {velocity} is not in 1 to 127")));
-                    }
-                    let (seed, midi) = (rng.random(), f32::from(pitch));
-                    let spec = NoteSpec::new(family, instrument, midi, velocity, seed);
+                    let spec = options.note(family, instrument, pitch, velocity, rng.random());
                     notes.push(Note { spec, label: label(family, instrument), pitch });
                 }
             }
@@ -218,19 +205,6 @@ fn label(family: Family, instrument: u32) -> i64 {
     before.map(n_instruments).map(i64::from).sum::<i64>() + i64::from(instrument)
 }
 
-/// Up to `n` pitches evenly over a family's range, both ends included.
-fn pitches(family: Family, n: u8) -> Vec<u8> {
-    let (low, high) = (*pitch_range(family).start(), *pitch_range(family).end());
-    let steps = u16::from(n.max(2) - 1);
-    let at = |i: u8| {
-        let above = (u16::from(i) * u16::from(high - low) + steps / 2) / steps;
-        low + u8::try_from(above).unwrap_or(high - low)
-    };
-    let mut pitches: Vec<u8> = (0..n).map(at).collect();
-    pitches.dedup();
-    pitches
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -242,11 +216,11 @@ mod tests {
         SynthOptions {
             families,
             n_instruments: 1,
-            n_pitches: 3,
+            pitches: Pitches::Count(3),
             velocities,
             seed: 7,
             n_shards: 2,
-            force: false,
+            ..SynthOptions::default()
         }
     }
 
@@ -288,7 +262,7 @@ mod tests {
 
     #[test]
     fn families_are_mixed_in_every_shard() {
-        let options = SynthOptions { n_pitches: 10, n_shards: 3, ..few() };
+        let options = SynthOptions { pitches: Pitches::Count(10), n_shards: 3, ..few() };
         let shards = deal(all_notes(&options).expect("notes"), &options);
         for shard in &shards {
             for family in [Family::String, Family::Keyboard] {
@@ -297,15 +271,6 @@ mod tests {
             }
         }
         assert_eq!(shards.iter().map(Vec::len).sum::<usize>(), 20);
-    }
-
-    #[test]
-    fn pitches_cover_the_range() {
-        let range = pitch_range(Family::String);
-        let pitches = pitches(Family::String, 5);
-        assert_eq!((pitches[0], pitches[4]), (*range.start(), *range.end()));
-        assert!(pitches.is_sorted(), "{pitches:?}");
-        assert_eq!(super::pitches(Family::String, 127).len(), range.count(), "each once");
     }
 
     #[test]
@@ -332,6 +297,6 @@ mod tests {
         let text = error(SynthOptions { families: vec!["drum".to_owned()], ..few() });
         assert!(text.contains("family drum; there are") && text.contains("string"), "{text}");
         assert!(error(SynthOptions { velocities: vec![0], ..few() }).contains("velocity 0"));
-        assert!(error(SynthOptions { n_pitches: 0, ..few() }).contains("no note"));
+        assert!(error(SynthOptions { pitches: Pitches::Count(0), ..few() }).contains("no note"));
     }
 }

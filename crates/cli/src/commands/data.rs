@@ -3,20 +3,24 @@
 mod download;
 mod inspect;
 mod prepare;
+mod render;
 mod sort;
+mod spelling;
 mod synth;
 mod verify;
 
 use crate::console::Console;
 use crate::failure::Failure;
 
-/// Makes, prepares, sorts, inspects and verifies data sets.
+/// Makes, renders, prepares, sorts, inspects and verifies data sets.
 #[derive(clap::Subcommand)]
 pub enum Data {
     /// Download NSynth, or any public bucket.
     Download(download::Download),
     /// Make an NSynth-like data set on built-in instruments.
     Synth(synth::Synth),
+    /// Render notes or MIDI files through a SoundFont.
+    Render(render::Render),
     /// Cut recordings into examples with f0 and loudness.
     Prepare(prepare::Prepare),
     /// Sort records into files of one family each, losing none.
@@ -37,6 +41,7 @@ impl Data {
         match self {
             Self::Download(download) => download.run(console),
             Self::Synth(synth) => synth.run(console),
+            Self::Render(render) => render.run(console),
             Self::Prepare(prepare) => prepare.run(console),
             Self::Sort(sort) => sort.run(console),
             Self::Inspect(inspect) => inspect.run(console),

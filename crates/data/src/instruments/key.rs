@@ -1,5 +1,6 @@
 //! What a model is given: one key press, and the buffers it sounds into.
 
+use super::pitch_motion::PitchMotion;
 use rand::SeedableRng;
 use rand_pcg::Pcg64Mcg;
 
@@ -19,6 +20,8 @@ pub(super) struct Key {
     pub sample_rate: f64,
     /// Which of all possible performances this is.
     pub seed: u64,
+    /// What the player does to the pitch.
+    pub motion: PitchMotion,
 }
 
 impl Key {

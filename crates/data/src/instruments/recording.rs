@@ -7,7 +7,7 @@ use super::key::{Key, Stems};
 use super::motion::linear;
 use super::noise::add_room_noise;
 use super::partials::BLOCK;
-use super::{Family, PhraseNote, RenderedNote, Tone};
+use super::{Family, PhraseNote, PitchMotion, RenderedNote, Tone};
 use ddsp_kernels::FrameGrid;
 use rand::{Rng, RngExt, SeedableRng};
 use rand_pcg::Pcg64Mcg;
@@ -61,7 +61,7 @@ impl Recording {
     }
 
     /// Plays one note; one that begins after the end is not heard.
-    pub(super) fn add(&mut self, note: &PhraseNote) {
+    pub(super) fn add(&mut self, note: &PhraseNote, motion: PitchMotion) {
         assert!((1..=127).contains(&note.velocity), "velocity {} is not 1..=127", note.velocity);
         assert!((0.0..=127.0).contains(&note.pitch), "pitch {} is not 0..=127", note.pitch);
         let sample_rate = f64::from(self.grid.sample_rate);
@@ -71,6 +71,7 @@ impl Recording {
             held_secs: note.end_secs - note.start_secs,
             sample_rate,
             seed: self.rng.next_u64(),
+            motion,
         };
         let onset = (note.start_secs.max(0.0) * sample_rate).round() as usize;
         if onset >= self.tone.len() {

@@ -88,12 +88,14 @@ impl Struck {
         let mut tremolo = VibratoState::new(self.tremolo, update_hz, &mut rng);
         let mut drift = Drift::new(DRIFT_CORNER_HZ, update_hz, &mut rng);
         let mut targets = vec![0.0; self.modes.len()];
-        let mut f0_hz = vec![bend(key.f0_hz, self.glide.0 * key.velocity)];
+        let start_cents = self.glide.0 * key.velocity + key.motion.cents(0.0, 0.0);
+        let mut f0_hz = vec![bend(key.f0_hz, start_cents)];
         let mut knock_rms = 0.0;
         let blocks = stems.tone.chunks_mut(BLOCK).zip(stems.noise.chunks_mut(BLOCK));
         for (block, (tone_block, noise_block)) in blocks.enumerate() {
             let secs = ((block + 1) * BLOCK) as f64 / key.sample_rate;
-            let (cents, db) = tremolo.next(secs, &mut rng);
+            let (own_cents, db) = tremolo.next(secs, &mut rng);
+            let cents = key.motion.cents(secs, own_cents);
             let glide_cents = self.glide.0 * key.velocity * (-secs / self.glide.1).exp();
             let wander_cents = self.drift_cents * drift.next(&mut rng);
             let here_hz = bend(key.f0_hz, cents + glide_cents + wander_cents);

@@ -162,7 +162,8 @@ impl<'a> Player<'a> {
         self.vibrato_db = vibrato_db;
         let drift_cents = self.tone.drift_cents * self.pitch_drift.next(rng);
         let scoop_cents = self.tone.scoop.0 * (-secs / self.tone.scoop.1.max(1e-3)).exp();
-        bend(self.key.f0_hz, vibrato_cents + drift_cents + scoop_cents)
+        let moved_cents = self.key.motion.cents(secs, vibrato_cents);
+        bend(self.key.f0_hz, moved_cents + drift_cents + scoop_cents)
     }
 
     /// The tone's level, 1 at full height.

@@ -1,7 +1,8 @@
 //! The notes of a Standard MIDI File, channel by channel.
 
 use std::collections::BTreeMap;
-use std::fs;
+use std::fs::File;
+use std::io::Read;
 use std::path::Path;
 
 use midly::{MetaMessage, MidiMessage, Smf, Timing, TrackEventKind};
@@ -15,8 +16,14 @@ const DEFAULT_TEMPO: f64 = 500_000.0;
 /// The channel of drums, counted from 0.
 const DRUM_CHANNEL: u8 = 9;
 
-/// The longest file, so that a rendering stays below 120 MB.
-pub(super) const MOST_SECS: f64 = 600.0;
+/// How the names of MIDI files end.
+pub(super) const EXTENSIONS: [&str; 2] = ["mid", "midi"];
+
+/// The longest file: a damaged tempo or time makes years of a few bytes.
+const MOST_SECS: f64 = 7200.0;
+
+/// The largest file; its events take some twenty times as much memory.
+const MOST_BYTES: u64 = 4 << 20;
 
 /// The notes of one channel, in order of time.
 pub(super) struct Part {
@@ -39,8 +46,13 @@ enum What {
 
 /// The parts of a file that hold notes, without the drums.
 pub(super) fn read_parts(path: &Path) -> Result<Vec<Part>> {
-    let bytes = fs::read(path).map_err(Error::io("read", path))?;
     let refuse = |reason: String| Error::Data(format!("{}: {reason}", path.display()));
+    let mut bytes = Vec::new();
+    let file = File::open(path).map_err(Error::io("read", path))?;
+    file.take(MOST_BYTES + 1).read_to_end(&mut bytes).map_err(Error::io("read", path))?;
+    if bytes.len() as u64 > MOST_BYTES {
+        return Err(refuse(format!("longer than {MOST_BYTES} bytes: not a MIDI file of notes")));
+    }
     let smf = Smf::parse(&bytes).map_err(|e| refuse(format!("not a MIDI file: {e}")))?;
     let mut messages: Vec<Timed> = smf.tracks.iter().flat_map(|track| timed(track)).collect();
     // Stable: what is simultaneous keeps its order within a track.
@@ -58,9 +70,9 @@ pub(super) fn read_parts(path: &Path) -> Result<Vec<Part>> {
                 #[expect(
                     clippy::cast_possible_truncation,
                     clippy::cast_sign_loss,
-                    reason = "between 0 and ten minutes of samples"
+                    reason = "between 0 and two hours of samples"
                 )]
-                let at = (secs * f64::from(FONT_RATE)).round() as usize;
+                let at = (secs * f64::from(FONT_RATE)).round() as u32;
                 parts.entry(channel).or_default().push(NoteEvent { at, key, velocity });
             }
             What::Note { .. } => {}

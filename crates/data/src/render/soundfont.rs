@@ -1,14 +1,16 @@
 //! A SoundFont's presets, and performances on them.
 
+use std::cell::Cell;
 use std::fs::File;
-use std::io::BufReader;
+use std::io::{BufReader, Seek};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Once};
 
 use rustysynth::{SoundFont, Synthesizer, SynthesizerSettings};
 use serde::{Deserialize, Serialize};
 
+use super::riff::check_frame;
 use crate::error::{Error, Result};
 
 /// The synthesizer has no filter against aliasing: at this rate what it mirrors lies above 16 kHz's
@@ -55,7 +57,7 @@ pub(super) struct Font {
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct NoteEvent {
     /// Samples at [`FONT_RATE`] from the beginning.
-    pub(super) at: usize,
+    pub(super) at: u32,
     /// MIDI note number.
     pub(super) key: u8,
     /// 0 ends the note.
@@ -65,13 +67,15 @@ pub(super) struct NoteEvent {
 impl Font {
     /// Reads a SoundFont 2 file.
     pub(super) fn open(path: &Path) -> Result<Self> {
-        let file = File::open(path).map_err(Error::io("read", path))?;
-        // The reader checks most of a file; some damaged ones still make it panic.
-        let font = catch_unwind(AssertUnwindSafe(|| SoundFont::new(&mut BufReader::new(file))));
-        let font = match font {
-            Ok(Ok(font)) => font,
-            Ok(Err(error)) => return Err(unusable(path, &error.to_string())),
-            Err(_) => return Err(unusable(path, "it is damaged")),
+        let mut file = BufReader::new(File::open(path).map_err(Error::io("read", path))?);
+        check_frame(&mut file).map_err(|reason| unusable(path, &reason))?;
+        file.rewind().map_err(Error::io("read", path))?;
+        // What lies inside the frame is checked by the reader; not all of it: values that its sums
+        // overflow with still make it panic.
+        let font = match quietly(|| SoundFont::new(&mut file)) {
+            Some(Ok(font)) => font,
+            Some(Err(error)) => return Err(unusable(path, &error.to_string())),
+            None => return Err(unusable(path, "its parameters are damaged")),
         };
         Ok(Self { path: path.to_owned(), font: Arc::new(font) })
     }
@@ -116,49 +120,64 @@ impl Font {
         Err(Error::Data(format!("{}: '{choice}': {reason}", self.path.display())))
     }
 
-    /// Plays `events`, in order of time, on a preset, without reverb and chorus; both channels mixed.
-    ///
-    /// Returns `n_samples` at [`FONT_RATE`].
-    pub(super) fn play(
-        &self,
-        preset: &PresetInfo,
-        events: &[NoteEvent],
-        n_samples: usize,
-    ) -> Result<Vec<f32>> {
-        let played = catch_unwind(AssertUnwindSafe(|| self.try_play(preset, events, n_samples)));
-        let reason = match played {
-            Ok(Ok(audio)) if audio.iter().all(|x| x.is_finite()) => return Ok(audio),
-            Ok(Ok(_)) => "it sounds values that are not finite".to_owned(),
-            Ok(Err(reason)) => reason,
-            Err(_) => "it is damaged".to_owned(),
-        };
-        Err(unusable(&self.path, &format!("preset {} {}: {reason}", preset.key(), preset.name)))
-    }
-
-    fn try_play(
-        &self,
-        preset: &PresetInfo,
-        events: &[NoteEvent],
-        n_samples: usize,
-    ) -> Result<Vec<f32>, String> {
-        let rate = FONT_RATE.cast_signed();
-        let mut settings = SynthesizerSettings::new(rate);
+    /// A performance of `events`, in order of time, on a preset, without reverb and chorus.
+    pub(super) fn player<'a>(
+        &'a self,
+        preset: &'a PresetInfo,
+        events: &'a [NoteEvent],
+    ) -> Result<Player<'a>> {
+        let mut settings = SynthesizerSettings::new(FONT_RATE.cast_signed());
         settings.enable_reverb_and_chorus = false;
-        let mut synth = Synthesizer::new(&self.font, &settings).map_err(|e| e.to_string())?;
+        let mut synth = Synthesizer::new(&self.font, &settings)
+            .map_err(|error| unusable(&self.path, &error.to_string()))?;
         let is_drum = preset.bank >= DRUM_BANK;
         let (channel, bank) = if is_drum { (9, preset.bank - DRUM_BANK) } else { (0, preset.bank) };
         synth.process_midi_message(channel, 0xb0, 0, bank);
         synth.process_midi_message(channel, 0xc0, preset.program, 0);
-        let mut audio = vec![0.0; n_samples];
-        let mut at = 0;
-        for event in events {
-            let end = event.at.min(n_samples);
-            render(&mut synth, &mut audio[at..end]);
-            at = end;
-            synth.note_on(channel, i32::from(event.key), i32::from(event.velocity));
+        Ok(Player { font: self, preset, synth, channel, events, at: 0 })
+    }
+}
+
+/// A performance on its way.
+pub(super) struct Player<'a> {
+    font: &'a Font,
+    preset: &'a PresetInfo,
+    synth: Synthesizer,
+    channel: i32,
+    /// Those that are still to come.
+    events: &'a [NoteEvent],
+    /// Samples played.
+    at: usize,
+}
+
+impl Player<'_> {
+    /// Plays on, both channels mixed, at [`FONT_RATE`].
+    pub(super) fn play(&mut self, audio: &mut [f32]) -> Result<()> {
+        // The oscillator reads past the samples where a damaged loop is shorter than its step.
+        let reason = match quietly(|| self.try_play(audio)) {
+            Some(()) if audio.iter().all(|x| x.is_finite()) => return Ok(()),
+            Some(()) => "it sounds values that are not finite",
+            None => "its samples or loops are damaged",
+        };
+        let PresetInfo { name, .. } = self.preset;
+        let reason = format!("preset {} {name}: {reason}", self.preset.key());
+        Err(unusable(&self.font.path, &reason))
+    }
+
+    fn try_play(&mut self, audio: &mut [f32]) {
+        let end = self.at + audio.len();
+        let mut done = 0;
+        while let Some((event, rest)) = self.events.split_first()
+            && (event.at as usize) < end
+        {
+            let until = (event.at as usize).saturating_sub(self.at).clamp(done, audio.len());
+            render(&mut self.synth, &mut audio[done..until]);
+            done = until;
+            self.synth.note_on(self.channel, i32::from(event.key), i32::from(event.velocity));
+            self.events = rest;
         }
-        render(&mut synth, &mut audio[at..]);
-        Ok(audio)
+        render(&mut self.synth, &mut audio[done..]);
+        self.at = end;
     }
 }
 
@@ -172,6 +191,29 @@ fn render(synth: &mut Synthesizer, audio: &mut [f32]) {
             *y = 0.5 * (*l + *r);
         }
     }
+}
+
+thread_local! {
+    /// Whether a panic of this thread is expected, and caught.
+    static IS_CAUGHT: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Runs the synthesizer's code on data that may be damaged; `None` if it panics, without the message
+/// that a panic prints: the caller has a better one.
+fn quietly<T>(work: impl FnOnce() -> T) -> Option<T> {
+    static HOOK: Once = Once::new();
+    HOOK.call_once(|| {
+        let hook = std::panic::take_hook();
+        std::panic::set_hook(Box::new(move |panic| {
+            if !IS_CAUGHT.get() {
+                hook(panic);
+            }
+        }));
+    });
+    IS_CAUGHT.set(true);
+    let result = catch_unwind(AssertUnwindSafe(work)).ok();
+    IS_CAUGHT.set(false);
+    result
 }
 
 fn unusable(path: &Path, reason: &str) -> Error {
