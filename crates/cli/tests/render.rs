@@ -102,8 +102,7 @@ fn processes_share_the_making_of_notes() {
     let commands: [(&str, &dyn Fn(&Path) -> Command); 2] =
         [("synth", &synth), ("render", &rendered)];
     for (name, command) in commands {
-        let (one, two) =
-            (folder.path().join(name), folder.path().join(format!("{name}-by-two")));
+        let (one, two) = (folder.path().join(name), folder.path().join(format!("{name}-by-two")));
         command(&one).assert().success();
         let first = command(&two).args(["--shard", "1/2"]).assert().success();
         assert!(stdout_of(&first).contains("left to other shards"), "{}", stdout_of(&first));

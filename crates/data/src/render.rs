@@ -8,6 +8,7 @@
 mod midi;
 mod performance;
 mod plan;
+mod quiet;
 mod riff;
 mod soundfont;
 
@@ -22,7 +23,7 @@ use crate::prepare::LeftOut;
 use crate::record::Keys;
 use crate::record_files::shard_name;
 use crate::shard::Shard;
-use crate::shard_writer::{Job, produce};
+use crate::shard_writer::{Job, Sink, produce};
 use performance::{Stage, Tally};
 use plan::Plan;
 use soundfont::Font;
@@ -190,8 +191,6 @@ pub fn render(
     Ok(RenderReport { already_done, parts_missing, ..produced.manifest })
 }
 
-type Sink<'a> = crate::shard_writer::Sink<'a>;
-
 /// What the output depends on.
 #[derive(Serialize)]
 struct Named<'a> {
@@ -224,7 +223,7 @@ fn conclude(options: &RenderOptions, plan: &Plan, tallies: Vec<Tally>) -> Result
 /// Checks the options that need no file.
 fn check(options: &RenderOptions) -> Result<Stage> {
     let refuse = |reason: String| Err(Error::Data(reason));
-    let &RenderOptions { sample_rate, frame_rate, n_shards, secs, hold_secs, keys, .. } = options;
+    let &RenderOptions { sample_rate, frame_rate, n_shards, hold_secs, keys, .. } = options;
     let grids = FrameGrid::new(RATE_16K, frame_rate).zip(FrameGrid::new(sample_rate, frame_rate));
     let Some((grid, _)) = grids else {
         return refuse(format!(
@@ -240,25 +239,33 @@ fn check(options: &RenderOptions) -> Result<Stage> {
     if let Some(pitch) = options.pitches.iter().find(|pitch| **pitch > 127) {
         return refuse(format!("pitch {pitch} is not in 0 to 127"));
     }
+    let is_empty =
+        options.midi.is_empty() && (options.pitches.is_empty() || options.velocities.is_empty());
+    if is_empty || options.presets.is_empty() || n_shards == 0 {
+        return refuse("the options ask for no preset, no note, or no file".to_owned());
+    }
+    let n_frames = n_frames(options)?;
+    Ok(Stage { grid, n_frames, hold_secs, sample_rate, keys })
+}
+
+/// Checks the lengths; returns the frames of a record.
+fn n_frames(options: &RenderOptions) -> Result<u32> {
+    let refuse = |reason: String| Err(Error::Data(reason));
+    let &RenderOptions { frame_rate, secs, hold_secs, .. } = options;
     let n_frames = secs * f64::from(frame_rate);
     if !(n_frames >= 1.0 && secs <= MOST_SECS && (n_frames - n_frames.round()).abs() < 1e-6) {
         return refuse(format!(
             "records of {secs} s: not a whole number of frames (1/{frame_rate} s) up to {MOST_SECS} s"
         ));
     }
-    if !(hold_secs > 0.0 && hold_secs <= secs) {
+    let is_held = hold_secs > 0.0 && hold_secs <= secs;
+    if options.midi.is_empty() && !is_held {
         return refuse(format!("a note held for {hold_secs} s is not in a record of {secs} s"));
-    }
-    let is_empty =
-        options.midi.is_empty() && (options.pitches.is_empty() || options.velocities.is_empty());
-    if is_empty || options.presets.is_empty() || n_shards == 0 {
-        return refuse("the options ask for no preset, no note, or no file".to_owned());
     }
     #[expect(
         clippy::cast_possible_truncation,
         clippy::cast_sign_loss,
         reason = "a minute of frames at most, checked above"
     )]
-    let n_frames = n_frames.round() as u32;
-    Ok(Stage { grid, n_frames, hold_secs, sample_rate, keys })
+    Ok(n_frames.round() as u32)
 }

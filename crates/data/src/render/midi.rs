@@ -7,6 +7,7 @@ use std::path::Path;
 
 use midly::{MetaMessage, MidiMessage, Smf, Timing, TrackEventKind};
 
+use super::quiet::quietly;
 use super::soundfont::{FONT_RATE, NoteEvent};
 use crate::error::{Error, Result};
 
@@ -53,7 +54,10 @@ pub(super) fn read_parts(path: &Path) -> Result<Vec<Part>> {
     if bytes.len() as u64 > MOST_BYTES {
         return Err(refuse(format!("longer than {MOST_BYTES} bytes: not a MIDI file of notes")));
     }
-    let smf = Smf::parse(&bytes).map_err(|e| refuse(format!("not a MIDI file: {e}")))?;
+    // A header with -128 frames a second makes the parser negate what has no opposite.
+    let parsed = quietly(|| Smf::parse(&bytes))
+        .ok_or_else(|| refuse("not a MIDI file: its header is damaged".to_owned()))?;
+    let smf = parsed.map_err(|e| refuse(format!("not a MIDI file: {e}")))?;
     let mut messages: Vec<Timed> = smf.tracks.iter().flat_map(|track| timed(track)).collect();
     // Stable: what is simultaneous keeps its order within a track.
     messages.sort_by_key(|message| message.ticks);

@@ -1,15 +1,14 @@
 //! A SoundFont's presets, and performances on them.
 
-use std::cell::Cell;
 use std::fs::File;
 use std::io::{BufReader, Seek};
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Once};
+use std::sync::Arc;
 
 use rustysynth::{SoundFont, Synthesizer, SynthesizerSettings};
 use serde::{Deserialize, Serialize};
 
+use super::quiet::quietly;
 use super::riff::check_frame;
 use crate::error::{Error, Result};
 
@@ -191,29 +190,6 @@ fn render(synth: &mut Synthesizer, audio: &mut [f32]) {
             *y = 0.5 * (*l + *r);
         }
     }
-}
-
-thread_local! {
-    /// Whether a panic of this thread is expected, and caught.
-    static IS_CAUGHT: Cell<bool> = const { Cell::new(false) };
-}
-
-/// Runs the synthesizer's code on data that may be damaged; `None` if it panics, without the message
-/// that a panic prints: the caller has a better one.
-fn quietly<T>(work: impl FnOnce() -> T) -> Option<T> {
-    static HOOK: Once = Once::new();
-    HOOK.call_once(|| {
-        let hook = std::panic::take_hook();
-        std::panic::set_hook(Box::new(move |panic| {
-            if !IS_CAUGHT.get() {
-                hook(panic);
-            }
-        }));
-    });
-    IS_CAUGHT.set(true);
-    let result = catch_unwind(AssertUnwindSafe(work)).ok();
-    IS_CAUGHT.set(false);
-    result
 }
 
 fn unusable(path: &Path, reason: &str) -> Error {
