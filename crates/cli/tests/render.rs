@@ -99,9 +99,8 @@ fn processes_share_the_making_of_notes() {
         command
     };
     let rendered = |out: &Path| render(&font, "violin", out);
-    let commands: [(&str, &dyn Fn(&Path) -> Command); 2] =
-        [("synth", &synth), ("render", &rendered)];
-    for (name, command) in commands {
+    let commands: [&dyn Fn(&Path) -> Command; 2] = [&synth, &rendered];
+    for (name, command) in ["synth", "render"].into_iter().zip(commands) {
         let (one, two) = (folder.path().join(name), folder.path().join(format!("{name}-by-two")));
         command(&one).assert().success();
         let first = command(&two).args(["--shard", "1/2"]).assert().success();
