@@ -51,6 +51,18 @@ pub enum WavFormat {
 /// If the file cannot be opened, is empty, is not audio of a known kind, is damaged or cut off, holds
 /// values that are not finite, or more than 2^28 samples.
 pub fn read_audio(path: &Path, sample_rate: u32) -> Result<Audio> {
+    let Audio { samples, original_rate, .. } = read_original(path)?;
+    let samples = resample(samples, original_rate, sample_rate)
+        .map_err(|reason| Error::Audio { path: path.to_owned(), reason })?;
+    Ok(Audio { samples, sample_rate, original_rate })
+}
+
+/// Reads the same as mono at the file's own rate.
+///
+/// # Errors
+///
+/// As [`read_audio`].
+pub(crate) fn read_original(path: &Path) -> Result<Audio> {
     let error = |reason: String| Error::Audio { path: path.to_owned(), reason };
     let file = File::open(path).map_err(Error::io("open", path))?;
     let metadata = file.metadata().map_err(Error::io("read", path))?;
@@ -67,8 +79,7 @@ pub fn read_audio(path: &Path, sample_rate: u32) -> Result<Audio> {
     if let Some(at) = samples.iter().position(|sample| !sample.is_finite()) {
         return Err(error(format!("sample {at} is {}", samples[at])));
     }
-    let samples = resample(samples, original_rate, sample_rate).map_err(error)?;
-    Ok(Audio { samples, sample_rate, original_rate })
+    Ok(Audio { samples, sample_rate: original_rate, original_rate })
 }
 
 /// Decodes the first audio track: the mean of its channels, and its rate.

@@ -4,6 +4,7 @@
 
 mod audio_file;
 mod crc;
+mod doctor;
 mod download;
 mod error;
 pub mod example;
@@ -30,6 +31,9 @@ pub mod tfrecord;
 mod verify;
 
 pub use audio_file::{AUDIO_EXTENSIONS, Audio, WavFormat, read_audio, write_wav};
+pub use doctor::{
+    Diagnosis, DoctorOptions, FileDiagnosis, Measure, Verdict, diagnose, diagnose_into,
+};
 pub use download::{
     Bucket, DownloadOptions, DownloadReport, GOOGLE, NSYNTH, Patience, RemoteObject, download,
     list_objects,
