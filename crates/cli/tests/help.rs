@@ -4,7 +4,7 @@ mod common;
 
 use common::{ddsp, stdout_of};
 
-const COMMANDS: [&[&str]; 12] = [
+const COMMANDS: [&[&str]; 14] = [
     &["demo"],
     &["data", "download"],
     &["data", "synth"],
@@ -13,6 +13,8 @@ const COMMANDS: [&[&str]; 12] = [
     &["data", "sort"],
     &["data", "inspect"],
     &["data", "verify"],
+    &["data", "stats"],
+    &["data", "doctor"],
     &["train"],
     &["transfer"],
     &["analyze"],

@@ -26,6 +26,7 @@ mod scan;
 mod shard;
 mod shard_writer;
 mod sort;
+mod statistics;
 mod synth;
 pub mod tfrecord;
 mod verify;
@@ -61,6 +62,10 @@ pub use render::{
 pub use resample::resample;
 pub use shard::Shard;
 pub use sort::{ClassCount, FileCount, Shards, SortOptions, SortReport, SourceCount, sort};
+pub use statistics::{
+    ClassStatistics, DENSITY_LEVELS, DataStatistics, StatisticsOptions, WrittenDistribution, statistics,
+    statistics_into,
+};
 pub use synth::{GlideRange, Pitches, SynthOptions, SynthReport, VibratoRange, synthesize};
 pub use verify::{
     FileVerification, Gravity, Problem, Verification, VerifyOptions, verify, verify_into,

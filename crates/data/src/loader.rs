@@ -221,7 +221,7 @@ fn scan(path: &Path, file: usize) -> Result<Vec<Entry>> {
 }
 
 /// Puts a record on `grid`.
-fn to_example(
+pub(crate) fn to_example(
     record: NoteRecord,
     grid: FrameGrid,
     f0: F0Source,

@@ -31,12 +31,12 @@ use shard_files::ShardFiles;
 
 pub use report::{ClassCount, FileCount, SortReport, SourceCount};
 
-pub(crate) use class::{ClassWriter, label_name};
+pub(crate) use class::{ClassWriter, class_name, label_name};
 
 /// The class of the records that lack the feature.
-const UNSORTED: &str = "unsorted";
+pub(crate) const UNSORTED: &str = "unsorted";
 /// More values than any label has (NSynth has 1006 instruments): such a feature is no class.
-const MAX_CLASSES: usize = 4096;
+pub(crate) const MAX_CLASSES: usize = 4096;
 /// Lengths of a file that make a part: enough that few files of a class are not full, little enough
 /// that there are parts for many processes, and that little is lost with an interruption.
 const FILES_PER_PART: u64 = 4;

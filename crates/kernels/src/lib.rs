@@ -103,8 +103,8 @@ pub use spectral_loss::{
     SpectralScale,
 };
 pub use statistics::{
-    Distribution, LoudnessStatistics, N_QUANTILES, NOTE_RANGE_DB, NoteStatistics, PitchStatistics,
-    note_frames,
+    Distribution, DistributionSums, LoudnessStatistics, N_QUANTILES, NOTE_RANGE_DB, NoteStatistics,
+    PitchStatistics, note_frames,
 };
 pub use stft::{Complex32, InverseStft, Stft};
 pub use units::{

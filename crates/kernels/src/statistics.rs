@@ -102,17 +102,19 @@ pub struct LoudnessStatistics {
 ///
 /// Quantiles come from histograms of 5 cents and 0.1 dB, so they are good to that; MIDI numbers
 /// outside `[0, 128)` and levels outside `[-80, 40)` dB count in the outermost bins.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct NoteStatistics {
-    pitch: Accumulator,
-    loudness: Accumulator,
+    /// MIDI numbers of the note frames.
+    pub f0_midi: DistributionSums,
+    /// Their levels, in dB.
+    pub loudness_db: DistributionSums,
 }
 
 impl Default for NoteStatistics {
     fn default() -> Self {
         Self {
-            pitch: Accumulator::new(0.0, 0.05, 2560),
-            loudness: Accumulator::new(f64::from(-DB_RANGE), 0.1, 1200),
+            f0_midi: DistributionSums::new(0.0, 0.05, 2560),
+            loudness_db: DistributionSums::of_levels(),
         }
     }
 }
@@ -126,41 +128,68 @@ impl NoteStatistics {
     pub fn add(&mut self, f0_midi: &[f32], f0_confidence: &[f32], loudness_db: &[f32]) {
         assert_eq!(f0_midi.len(), loudness_db.len(), "NoteStatistics: f0 and loudness");
         let frames = || note_frames(f0_confidence, loudness_db);
-        self.pitch.add(f0_midi.iter().zip(frames()).filter_map(|(&x, note)| note.then_some(x)));
-        self.loudness
+        self.f0_midi.add(f0_midi.iter().zip(frames()).filter_map(|(&x, note)| note.then_some(x)));
+        self.loudness_db
             .add(loudness_db.iter().zip(frames()).filter_map(|(&x, note)| note.then_some(x)));
+    }
+
+    /// Adds what was gathered elsewhere, of other recordings.
+    ///
+    /// # Panics
+    ///
+    /// If the bins differ.
+    pub fn merge(&mut self, other: &Self) {
+        self.f0_midi.merge(&other.f0_midi);
+        self.loudness_db.merge(&other.loudness_db);
     }
 
     /// Note frames added so far.
     pub fn n_note_frames(&self) -> u64 {
-        self.pitch.n
+        self.f0_midi.n
     }
 
     /// The statistics of everything added, or `None` if no frame belonged to a note.
     pub fn finish(&self) -> Option<(PitchStatistics, LoudnessStatistics)> {
-        let pitch = PitchStatistics { f0_midi: self.pitch.distribution()? };
-        Some((pitch, LoudnessStatistics { loudness_db: self.loudness.distribution()? }))
+        let pitch = PitchStatistics { f0_midi: self.f0_midi.distribution()? };
+        Some((pitch, LoudnessStatistics { loudness_db: self.loudness_db.distribution()? }))
     }
 }
 
-/// Moments, extremes and a histogram of a stream of values.
-#[derive(Clone, Debug)]
-struct Accumulator {
-    origin: f64,
-    bin_width: f64,
-    histogram: Vec<u64>,
-    n: u64,
-    n_recordings: u64,
-    sum: f64,
-    sum_of_squares: f64,
-    min: f32,
-    max: f32,
-    sum_of_min: f64,
-    sum_of_max: f64,
+/// Moments, extremes and a histogram of a stream of values: what becomes a [`Distribution`].
+#[derive(Clone, Debug, PartialEq)]
+pub struct DistributionSums {
+    /// Lower edge of the first bin.
+    pub origin: f64,
+    /// Width of every bin.
+    pub bin_width: f64,
+    /// Values in each bin; those beyond the ends count in the outermost ones.
+    pub histogram: Vec<u64>,
+    /// Values.
+    pub n: u64,
+    /// Recordings that had values.
+    pub n_recordings: u64,
+    /// Sum of the values.
+    pub sum: f64,
+    /// Sum of their squares.
+    pub sum_of_squares: f64,
+    /// Least value; `f32::MAX` if there is none.
+    pub min: f32,
+    /// Greatest value; `f32::MIN` if there is none.
+    pub max: f32,
+    /// Sum over recordings of the least value in each.
+    pub sum_of_min: f64,
+    /// Sum over recordings of the greatest value in each.
+    pub sum_of_max: f64,
 }
 
-impl Accumulator {
-    fn new(origin: f64, bin_width: f64, n_bins: usize) -> Self {
+impl DistributionSums {
+    /// No values yet; `n_bins` bins from `origin` up.
+    ///
+    /// # Panics
+    ///
+    /// If there are no bins.
+    pub fn new(origin: f64, bin_width: f64, n_bins: usize) -> Self {
+        assert!(n_bins > 0, "DistributionSums: no bins");
         Self {
             origin,
             bin_width,
@@ -176,8 +205,32 @@ impl Accumulator {
         }
     }
 
+    /// No levels yet: bins of 0.1 dB from -80 to 40 dB.
+    pub fn of_levels() -> Self {
+        Self::new(f64::from(-DB_RANGE), 0.1, 1200)
+    }
+
+    /// Adds what was gathered elsewhere, of other recordings.
+    ///
+    /// # Panics
+    ///
+    /// If the bins differ.
+    pub fn merge(&mut self, other: &Self) {
+        let bins = |sums: &Self| (sums.origin, sums.bin_width, sums.histogram.len());
+        assert_eq!(bins(self), bins(other), "DistributionSums: bins");
+        self.histogram.iter_mut().zip(&other.histogram).for_each(|(sum, n)| *sum += n);
+        self.n += other.n;
+        self.n_recordings += other.n_recordings;
+        self.sum += other.sum;
+        self.sum_of_squares += other.sum_of_squares;
+        self.min = self.min.min(other.min);
+        self.max = self.max.max(other.max);
+        self.sum_of_min += other.sum_of_min;
+        self.sum_of_max += other.sum_of_max;
+    }
+
     /// Adds the values of one recording; a value that is no number is left out.
-    fn add(&mut self, values: impl Iterator<Item = f32>) {
+    pub fn add(&mut self, values: impl Iterator<Item = f32>) {
         let (mut min, mut max) = (f32::MAX, f32::MIN);
         let last = self.histogram.len() - 1;
         for value in values.filter(|x| x.is_finite()) {
@@ -198,7 +251,8 @@ impl Accumulator {
         }
     }
 
-    fn distribution(&self) -> Option<Distribution> {
+    /// The distribution of everything added, or `None` if that is nothing.
+    pub fn distribution(&self) -> Option<Distribution> {
         if self.n == 0 {
             return None;
         }
@@ -307,6 +361,25 @@ mod tests {
         let midi = pitch.f0_midi;
         assert_eq!((midi.min, midi.max, midi.mean), (-20.0, 200.0, 80.0));
         assert!(midi.quantiles.is_sorted(), "{:?}", midi.quantiles);
+    }
+
+    #[test]
+    fn parts_add_up_to_the_whole() {
+        let f0_midi: Vec<f32> = (0..100).map(|i| 40.0 + (i * 7 % 30) as f32).collect();
+        let levels: Vec<f32> = (0..100).map(|i| -10.0 - (i * 3 % 20) as f32).collect();
+        let ones = [1.0; 25];
+        let mut whole = NoteStatistics::default();
+        let mut parts = [NoteStatistics::default(), NoteStatistics::default()];
+        for (i, (f0, levels)) in f0_midi.chunks(25).zip(levels.chunks(25)).enumerate() {
+            whole.add(f0, &ones, levels);
+            parts[i / 2].add(f0, &ones, levels);
+        }
+        let [mut sum, second] = parts;
+        sum.merge(&second);
+        // Sums of a few whole numbers are exact.
+        assert_eq!(sum, whole);
+        sum.merge(&NoteStatistics::default());
+        assert_eq!(sum, whole, "nothing adds nothing");
     }
 
     #[test]

@@ -1,11 +1,13 @@
 //! `ddsp data …`
 
+mod doctor;
 mod download;
 mod inspect;
 mod prepare;
 mod render;
 mod sort;
 mod spelling;
+mod stats;
 mod synth;
 mod verify;
 
@@ -29,6 +31,10 @@ pub enum Data {
     Inspect(inspect::Inspect),
     /// Check record files to the last byte, and save what is good.
     Verify(verify::Verify),
+    /// Compute statistics of pitch and loudness, with pictures.
+    Stats(stats::Stats),
+    /// Tell whether recordings or records will train.
+    Doctor(doctor::Doctor),
 }
 
 impl Data {
@@ -46,6 +52,8 @@ impl Data {
             Self::Sort(sort) => sort.run(console),
             Self::Inspect(inspect) => inspect.run(console),
             Self::Verify(verify) => verify.run(console),
+            Self::Stats(stats) => stats.run(console),
+            Self::Doctor(doctor) => doctor.run(console),
         }
     }
 }

@@ -85,7 +85,7 @@ impl ClassWriter {
 /// Families and sources have NSynth's names, other integers the feature's last word and the number,
 /// byte strings themselves, with what does not belong in a file name as `%` and two digits. Names of
 /// several values are joined by `+`, which no value holds, so that no two classes have one name.
-pub(super) fn class_name(
+pub(crate) fn class_name(
     by: &[String],
     features: &[Option<Feature>],
 ) -> Result<Option<String>, String> {
