@@ -5,9 +5,9 @@ mod common;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
-use common::{content, ddsp, record_files, stdout_of};
+use common::{content, ddsp, record_files, stdout_of, tiny_data};
 
-/// The commands that fill a folder, with their options.
+/// The commands that fill a folder from any records, with their options.
 const COMMANDS: [&[&str]; 3] = [
     &["data", "sort", "--shard-mib", "1", "--where", "pitch < 120"],
     &["data", "inspect", "--where", "pitch < 120"],
@@ -48,6 +48,29 @@ fn processes_at_once_or_in_any_order_make_the_files_of_one() {
 
         let in_turn = out("in-turn");
         for shard in ["2/3", "0/3", "1/3"] {
+            assert_done(command(arguments, &sources, &in_turn, shard).spawn().expect("runs"));
+        }
+        assert!(content(&in_turn) == expected, "{arguments:?} one after another");
+    }
+}
+
+#[test]
+fn statistics_and_diagnoses_of_shards_are_those_of_one() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let sources = tiny_data(folder.path());
+    let commands: [&[&str]; 2] =
+        [&["data", "stats", "--by", "instrument/family"], &["data", "doctor"]];
+    for arguments in commands {
+        let out = |name: &str| folder.path().join(format!("{}-{name}", arguments[1]));
+        ddsp(arguments).arg(&sources).arg("--out").arg(out("one")).assert().success();
+        let expected = content(&out("one"));
+        let at_once = out("at-once");
+        let spawn = |i| command(arguments, &sources, &at_once, &format!("{i}/2")).spawn();
+        let children: Vec<Child> = (0..2).map(|i| spawn(i).expect("runs")).collect();
+        children.into_iter().for_each(assert_done);
+        assert!(content(&at_once) == expected, "{arguments:?} at once");
+        let in_turn = out("in-turn");
+        for shard in ["2/3", "1/3", "0/3"] {
             assert_done(command(arguments, &sources, &in_turn, shard).spawn().expect("runs"));
         }
         assert!(content(&in_turn) == expected, "{arguments:?} one after another");
