@@ -24,7 +24,10 @@ fn statistics_are_told_by_class_and_drawn() {
     };
     let drawn = stats(&["--picture"]).arg(&picture).assert().success();
     let text = stdout_of(&drawn);
-    assert!(text.contains("all       16 records") && text.contains("string     8 records"), "{text}");
+    assert!(
+        text.contains("all       16 records") && text.contains("string     8 records"),
+        "{text}"
+    );
     assert!(text.contains("median") && text.contains("MIDI"), "{text}");
     let svg = fs::read_to_string(&picture).expect("drawn");
     assert!(svg.contains("keyboard: loudness by pitch"), "a row for each class");

@@ -151,7 +151,8 @@ struct Sources {
 impl Sources {
     fn new(inputs: &[PathBuf]) -> Result<Self> {
         let files = find_sources(inputs)?;
-        let len = |file: &PathBuf| Ok(std::fs::metadata(file).map_err(Error::io("read", file))?.len());
+        let len =
+            |file: &PathBuf| Ok(std::fs::metadata(file).map_err(Error::io("read", file))?.len());
         let bytes = files.iter().map(len).collect::<Result<_>>()?;
         Ok(Self { files, bytes })
     }
@@ -165,8 +166,7 @@ impl Sources {
         tell: &mut dyn FnMut(Progress),
         take: &mut dyn FnMut(usize, Examined) -> Result<()>,
     ) -> Result<()> {
-        let mut progress =
-            Progress { done: 0, total: mine.iter().map(|&i| self.bytes[i]).sum() };
+        let mut progress = Progress { done: 0, total: mine.iter().map(|&i| self.bytes[i]).sum() };
         let is_audio = |i: usize| is_audio(&self.files[i]);
         for run in mine.chunk_by(|&a, &b| is_audio(a) && is_audio(b)) {
             for batch in run.chunks(n_threads.max(1)) {

@@ -63,8 +63,8 @@ pub use resample::resample;
 pub use shard::Shard;
 pub use sort::{ClassCount, FileCount, Shards, SortOptions, SortReport, SourceCount, sort};
 pub use statistics::{
-    ClassStatistics, DENSITY_LEVELS, DataStatistics, StatisticsOptions, WrittenDistribution, statistics,
-    statistics_into,
+    ClassStatistics, DENSITY_LEVELS, DataStatistics, StatisticsOptions, WrittenDistribution,
+    statistics, statistics_into,
 };
 pub use synth::{GlideRange, Pitches, SynthOptions, SynthReport, VibratoRange, synthesize};
 pub use verify::{

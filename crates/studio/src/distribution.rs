@@ -57,7 +57,11 @@ fn bars(title: String, x: Axis, percent: &[f64], (from, width): (f64, f64)) -> F
     let points: Vec<(f64, f64)> =
         outline.filter(|point| (x.min..=x.max).contains(&point.0)).collect();
     let top = percent.iter().copied().fold(0.0, f64::max);
-    Figure::new(title, x, Axis::linear("% of note frames", 0.0, 1.05 * top)).curve("", Role::Input, points)
+    Figure::new(title, x, Axis::linear("% of note frames", 0.0, 1.05 * top)).curve(
+        "",
+        Role::Input,
+        points,
+    )
 }
 
 #[cfg(test)]

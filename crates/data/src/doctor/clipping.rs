@@ -56,7 +56,10 @@ mod tests {
                     .collect();
                 let share = count_clipped(&audio) as f64 / audio.len() as f64;
                 let expected = 1.0 - 2.0 * f64::from(level).asin() / std::f64::consts::PI;
-                assert!((share - expected).abs() <= 0.03, "{hz} Hz at {level}: {share}, {expected}");
+                assert!(
+                    (share - expected).abs() <= 0.03,
+                    "{hz} Hz at {level}: {share}, {expected}"
+                );
             }
         }
     }

@@ -32,9 +32,10 @@ pub(super) fn decay_secs(level_db: &[f32], frame_rate: f64) -> Vec<f64> {
     let mut decays = Vec::new();
     let mut at = 0;
     while at < level_db.len() {
-        let followed = (level_db[at] > loudest - NOTE_RANGE_DB && is_knee(level_db, at, frame_rate))
-            .then(|| follow(level_db, at))
-            .flatten();
+        let followed = (level_db[at] > loudest - NOTE_RANGE_DB
+            && is_knee(level_db, at, frame_rate))
+        .then(|| follow(level_db, at))
+        .flatten();
         at = match followed {
             Some(fit) if fit.len() > 2 => {
                 let slope = slope(&level_db[fit.clone()], frame_rate);

@@ -76,11 +76,10 @@ impl SecondNote {
         let total: f32 = self.peaks.iter().map(|peak| peak.1).sum();
         let foreign: Vec<Peak> =
             self.peaks.iter().copied().filter(|peak| harmonic(peak.0, f0_hz).is_none()).collect();
-        let candidates =
-            foreign.iter().flat_map(|peak| [peak.0, peak.0 / 2.0]).filter(|&hz| {
-                let ratio = hz / f0_hz;
-                hz >= 40.0 && ratio <= 6.0 && (1.0 / ratio - (1.0 / ratio).round()).abs() > 0.03
-            });
+        let candidates = foreign.iter().flat_map(|peak| [peak.0, peak.0 / 2.0]).filter(|&hz| {
+            let ratio = hz / f0_hz;
+            hz >= 40.0 && ratio <= 6.0 && (1.0 / ratio - (1.0 / ratio).round()).abs() > 0.03
+        });
         candidates.into_iter().any(|other_hz| {
             let mut found = BTreeSet::new();
             let mut power = 0.0;

@@ -1,6 +1,8 @@
 //! One sound is looked at.
 
-use ddsp_kernels::{FrameGrid, NOTE_RANGE_DB, VOICED_CONFIDENCE, hz_to_midi, note_frames, power_db};
+use ddsp_kernels::{
+    FrameGrid, NOTE_RANGE_DB, VOICED_CONFIDENCE, hz_to_midi, note_frames, power_db,
+};
 
 use super::clipping::count_clipped;
 use super::decay::decay_secs;
@@ -157,7 +159,8 @@ impl Findings {
         }
         if pitch.is_recorded {
             let second = tracked.f0_hz.iter().zip(&tracked.f0_confidence);
-            for ((suspect, note), (&hz, &confidence)) in is_suspect.iter_mut().zip(&notes).zip(second)
+            for ((suspect, note), (&hz, &confidence)) in
+                is_suspect.iter_mut().zip(&notes).zip(second)
             {
                 *suspect |= confidence >= VOICED_CONFIDENCE
                     && note.is_some_and(|midi| is_octave_error(midi, hz_to_midi(hz)));

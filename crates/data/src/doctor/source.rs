@@ -58,8 +58,7 @@ fn is_records(path: &Path) -> bool {
 /// Looks at a recording.
 pub(super) fn examine_audio(path: &Path) -> Result<Findings> {
     let audio = read_original(path)?;
-    let sound =
-        Sound { audio: audio.samples, sample_rate: audio.sample_rate, recorded: None };
+    let sound = Sound { audio: audio.samples, sample_rate: audio.sample_rate, recorded: None };
     sound.examine().map_err(|reason| Error::Audio { path: path.to_owned(), reason })
 }
 

@@ -77,7 +77,10 @@ fn clean_notes_of_every_family_are_ok() {
         for records in [notes(family), untracked(notes(family))] {
             let findings = examine(records);
             for measure in findings.measures() {
-                println!("{family:?} {:16} {:?} {:?}", measure.name, measure.value, measure.verdict);
+                println!(
+                    "{family:?} {:16} {:?} {:?}",
+                    measure.name, measure.value, measure.verdict
+                );
             }
             for measure in findings.measures() {
                 let is_ok = measure.verdict == Verdict::Ok || quantity.contains(&&*measure.name);

@@ -17,8 +17,10 @@ use crate::failure::Failure;
 /// Computes statistics of pitch, loudness and power over the notes of records: means, extremes and
 /// quantiles, the same as training stores in a model; by class where asked, with pictures.
 #[derive(Args)]
-#[command(after_help = "Example: ddsp data stats 'families/string*' --picture string.svg\n         \
-                        ddsp data stats nsynth/ --by instrument/family --json")]
+#[command(
+    after_help = "Example: ddsp data stats 'families/string*' --picture string.svg\n         \
+                        ddsp data stats nsynth/ --by instrument/family --json"
+)]
 pub struct Stats {
     /// Record files, folders of them, or patterns such as 'train/*.tfrecord*'.
     #[arg(required = true, value_name = "RECORDS")]
@@ -98,9 +100,14 @@ fn describe(statistics: &DataStatistics, console: &Console) -> Result<(), Failur
             0 => String::new(),
             n => format!(", {n} without a note"),
         };
-        console.line(&format!("{name:width$}  {records} records{without}, {note_frames} note frames"))?;
-        let features =
-            [("pitch", &class.f0_midi, "MIDI"), ("loudness", &class.loudness_db, "dB"), ("power", &class.power_db, "dB")];
+        console.line(&format!(
+            "{name:width$}  {records} records{without}, {note_frames} note frames"
+        ))?;
+        let features = [
+            ("pitch", &class.f0_midi, "MIDI"),
+            ("loudness", &class.loudness_db, "dB"),
+            ("power", &class.power_db, "dB"),
+        ];
         for (feature, distribution, unit) in features {
             let Some(d) = distribution else { continue };
             let (mean, std, min, max) = (d.mean, d.std, d.min, d.max);
