@@ -19,8 +19,10 @@ const RANGE_DB: f32 = 35.0;
 /// Peaks above, in Hz, are smeared by vibrato.
 const MAX_HZ: f32 = 4000.0;
 
-/// Harmonics of a second note that must be there.
+/// Harmonics of a second note that must be there, and how many of them between those of the first: a
+/// fourth shares every third.
 const N_HARMONICS: usize = 3;
+const N_ALONE: usize = 2;
 
 /// Least power of a second note relative to all: a ninth of the amplitude, so that sympathetic
 /// strings and a chance fit do not count.
@@ -81,16 +83,21 @@ impl SecondNote {
             hz >= 40.0 && ratio <= 6.0 && (1.0 / ratio - (1.0 / ratio).round()).abs() > 0.03
         });
         candidates.into_iter().any(|other_hz| {
-            let mut found = BTreeSet::new();
             let mut power = 0.0;
-            for &(hz, peak_power) in &foreign {
+            let mut alone = BTreeSet::new();
+            let mut all = BTreeSet::new();
+            for &(hz, peak_power) in &self.peaks {
                 let (number, distance) = nearest_harmonic(hz, other_hz);
-                if (1..=8).contains(&number) && distance <= 0.007 * number as f32 {
-                    found.insert(number);
+                if !(1..=8).contains(&number) || distance > 0.007 * number as f32 {
+                    continue;
+                }
+                all.insert(number);
+                if harmonic(hz, f0_hz).is_none() {
+                    alone.insert(number);
                     power += peak_power;
                 }
             }
-            found.len() >= N_HARMONICS && power >= MIN_SHARE * total
+            alone.len() >= N_ALONE && all.len() >= N_HARMONICS && power >= MIN_SHARE * total
         })
     }
 

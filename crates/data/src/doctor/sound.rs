@@ -139,7 +139,7 @@ impl Findings {
         if n > 0 {
             let note_db = 10.0 * (power / n as f64).log10();
             self.levels.add(note_db);
-            if let Some(floor) = pause_level_db(level_db, loud) {
+            if let Some(floor) = pause_level_db(level_db, is_note) {
                 self.floors.add((note_db - f64::from(floor)).max(0.0));
             }
         }
@@ -182,13 +182,16 @@ impl Findings {
     }
 }
 
-/// The level of the pauses, if there are any: the quietest frames, below the notes and as quiet as
-/// each other.
-fn pause_level_db(level_db: &[f32], loud: f32) -> Option<f32> {
-    let mut sorted = level_db.to_vec();
-    sorted.sort_by(f32::total_cmp);
+/// The level of the pauses, if there are any: the quietest frames, where hardly any is a note's, and
+/// all are as quiet as each other.
+fn pause_level_db(level_db: &[f32], is_note: &[bool]) -> Option<f32> {
+    let mut sorted: Vec<(f32, bool)> =
+        level_db.iter().copied().zip(is_note.iter().copied()).collect();
+    sorted.sort_by(|a, b| a.0.total_cmp(&b.0));
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a share of them")]
-    let at = |share: f64| sorted[(share * (sorted.len() - 1) as f64) as usize];
-    let (low, high) = (at(PAUSE_SHARE / 3.0), at(PAUSE_SHARE));
-    (high < loud && high - low < MAX_PAUSE_SPREAD_DB).then_some((low + high) / 2.0)
+    let n = (PAUSE_SHARE * sorted.len() as f64) as usize;
+    let quiet = &sorted[..n];
+    let n_notes = quiet.iter().filter(|(_, note)| *note).count();
+    let (low, high) = (quiet.get(n / 3)?.0, quiet.last()?.0);
+    (10 * n_notes <= n && high - low < MAX_PAUSE_SPREAD_DB).then_some((low + high) / 2.0)
 }

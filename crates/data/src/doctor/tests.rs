@@ -12,6 +12,7 @@ use super::*;
 use crate::audio_file::{WavFormat, write_wav};
 use crate::instruments::{Family, NoteSpec, n_instruments, pitch_range, render_note};
 use crate::record::{Keys, NoteRecord};
+use crate::resample::resample;
 use crate::tfrecord::write_record;
 
 fn note(family: Family, instrument: u32, pitch: f32) -> NoteRecord {
@@ -26,11 +27,11 @@ fn note(family: Family, instrument: u32, pitch: f32) -> NoteRecord {
     }
 }
 
-/// Six notes of a family over its range.
+/// Four notes of a family over its range.
 fn notes(family: Family) -> Vec<NoteRecord> {
     let (low, high) = (*pitch_range(family).start(), *pitch_range(family).end());
-    let pitch = |i: u8| f32::from(low) + f32::from(i) * f32::from(high - low) / 5.0;
-    (0..6).map(|i| note(family, u32::from(i) % n_instruments(family), pitch(i))).collect()
+    let pitch = |i: u8| f32::from(low) + f32::from(i) * f32::from(high - low) / 3.0;
+    (0..4).map(|i| note(family, u32::from(i) % n_instruments(family), pitch(i))).collect()
 }
 
 fn strings() -> Vec<NoteRecord> {
@@ -72,7 +73,7 @@ fn noise(seed: u64) -> impl Iterator<Item = f32> {
 
 #[test]
 fn clean_notes_of_every_family_are_ok() {
-    let quantity = [measure::VOICED.name, PITCH_RANGE.name, PITCH_GAP.name];
+    let quantity = [VOICED.name, PITCH_RANGE.name, PITCH_GAP.name];
     for family in Family::ALL {
         for records in [notes(family), untracked(notes(family))] {
             let findings = examine(records);
@@ -92,31 +93,34 @@ fn clean_notes_of_every_family_are_ok() {
 
 #[test]
 fn two_notes_at_once_are_polyphony() {
-    for interval in [3.0, 4.0, 5.0, 7.0, 10.0, 16.0] {
-        for family in [Family::String, Family::Organ, Family::Brass] {
-            let chord = [55.0, 62.0].map(|pitch| {
-                let mut low = note(family, 0, pitch);
-                let high = note(family, 0, pitch + interval);
-                low.audio.iter_mut().zip(high.audio).for_each(|(a, b)| *a = 0.5 * (*a + b));
-                low
-            });
-            let share = value(&examine(chord.to_vec()), &measure::POLYPHONY);
-            assert!(share >= 50.0, "{family:?}, {interval} semitones: {share} %");
-            let findings = examine(untracked(chord.to_vec()));
-            let is_found = [&measure::POLYPHONY, &measure::PITCHED]
-                .iter()
-                .any(|limits| of(&findings, limits).verdict > Verdict::Ok);
-            assert!(is_found, "{family:?}, {interval} semitones, tracked here: {findings:?}");
-        }
+    let families = [Family::String, Family::Organ, Family::Brass];
+    let intervals = [3.0, 4.0, 5.0, 7.0, 10.0, 16.0];
+    for (interval, family) in intervals.into_iter().zip(families.repeat(2)) {
+        let chord = [55.0, 62.0].map(|pitch| {
+            let mut low = note(family, 0, pitch);
+            let high = note(family, 0, pitch + interval);
+            low.audio.iter_mut().zip(high.audio).for_each(|(a, b)| *a = 0.5 * (*a + b));
+            low
+        });
+        let share = value(&examine(chord.to_vec()), &measure::POLYPHONY);
+        assert!(share >= 50.0, "{family:?}, {interval} semitones: {share} %");
+        let findings = examine(untracked(chord.to_vec()));
+        let is_found = [&measure::POLYPHONY, &measure::PITCHED]
+            .iter()
+            .any(|limits| of(&findings, limits).verdict > Verdict::Ok);
+        assert!(is_found, "{family:?}, {interval} semitones, tracked here: {findings:?}");
     }
 }
 
 #[test]
 fn a_known_share_of_clipping_is_measured() {
-    for wanted in [0.3, 2.0, 10.0] {
+    for wanted in [1.0, 4.0, 15.0] {
         let (mut clipped, mut n_samples) = (0, 0);
         let mut records = strings();
         for record in &mut records {
+            record.audio =
+                resample(std::mem::take(&mut record.audio), 16_000, 48_000).expect("fits");
+            record.sample_rate = Some(48_000);
             let mut magnitudes: Vec<f32> = record.audio.iter().map(|x| x.abs()).collect();
             magnitudes.sort_by(f32::total_cmp);
             #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a share")]
@@ -157,8 +161,8 @@ fn a_room_is_measured_by_its_decay() {
         assert!((measured / f64::from(secs) - 1.0).abs() <= 0.2, "{measured} s, not {secs} s");
         assert_eq!(of(&findings, &measure::REVERBERATION).verdict, Verdict::Warn);
     }
-    let dry = value(&examine(strings()), &measure::REVERBERATION);
-    assert!(dry <= 0.6, "{dry} s without a room");
+    let dry = of(&examine(strings()), &measure::REVERBERATION);
+    assert!(dry.value.is_some() && dry.verdict == Verdict::Ok, "without a room: {dry:?}");
 }
 
 #[test]
@@ -243,10 +247,10 @@ fn levels_offsets_and_silence_are_measured() {
 fn what_has_no_pitch_cannot_train() {
     let hiss = NoteRecord { audio: noise(1).take(64_000).collect(), ..NoteRecord::default() };
     let findings = examine([hiss]);
-    assert_eq!(of(&findings, &measure::VOICED).verdict, Verdict::Bad);
+    assert_eq!(of(&findings, &VOICED).verdict, Verdict::Bad);
     assert_eq!(of(&findings, &measure::PITCHED).verdict, Verdict::Bad);
     let silence = NoteRecord { audio: vec![0.0; 64_000], ..NoteRecord::default() };
-    assert_eq!(of(&examine([silence]), &measure::VOICED).verdict, Verdict::Bad);
+    assert_eq!(of(&examine([silence]), &VOICED).verdict, Verdict::Bad);
 }
 
 /// A folder of a record file, two recordings and one that is none.
