@@ -8,6 +8,7 @@ mod clipping;
 mod decay;
 mod findings;
 mod histogram;
+mod limits;
 mod measure;
 mod octaves;
 mod polyphony;
@@ -22,7 +23,7 @@ use crate::error::{Error, Progress, Result};
 use crate::output::{Begun, Parts, Work};
 use crate::shard::Shard;
 use findings::Findings;
-use measure::{PITCH_GAP, PITCH_RANGE, VOICED};
+use limits::{PITCH_GAP, PITCH_RANGE, VOICED};
 use source::{examine_audio, examine_records, find_sources, is_audio};
 
 pub use measure::{Measure, Verdict};

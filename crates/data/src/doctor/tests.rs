@@ -6,7 +6,7 @@ use ddsp_kernels::FftConvolve;
 use rand::{RngExt, SeedableRng};
 use rand_pcg::Pcg64Mcg;
 
-use super::measure::{ALL, Limits};
+use super::limits::{self, Limits};
 use super::sound::{GRID, Sound};
 use super::*;
 use crate::audio_file::{WavFormat, write_wav};
@@ -52,8 +52,8 @@ fn examine(records: impl IntoIterator<Item = NoteRecord>) -> Findings {
 }
 
 fn of(findings: &Findings, limits: &Limits) -> Measure {
-    let at = ALL.iter().position(|other| other.name == limits.name).expect("a measure");
-    findings.measures().swap_remove(at)
+    let measures = findings.measures();
+    measures.into_iter().find(|measure| measure.name == limits.name).expect("a measure")
 }
 
 fn value(findings: &Findings, limits: &Limits) -> f64 {
@@ -102,10 +102,10 @@ fn two_notes_at_once_are_polyphony() {
             low.audio.iter_mut().zip(high.audio).for_each(|(a, b)| *a = 0.5 * (*a + b));
             low
         });
-        let share = value(&examine(chord.to_vec()), &measure::POLYPHONY);
+        let share = value(&examine(chord.to_vec()), &limits::POLYPHONY);
         assert!(share >= 50.0, "{family:?}, {interval} semitones: {share} %");
         let findings = examine(untracked(chord.to_vec()));
-        let is_found = [&measure::POLYPHONY, &measure::PITCHED]
+        let is_found = [&limits::POLYPHONY, &limits::PITCHED]
             .iter()
             .any(|limits| of(&findings, limits).verdict > Verdict::Ok);
         assert!(is_found, "{family:?}, {interval} semitones, tracked here: {findings:?}");
@@ -132,10 +132,10 @@ fn a_known_share_of_clipping_is_measured() {
         }
         let truth = 100.0 * clipped as f64 / n_samples as f64;
         let findings = examine(records);
-        let share = value(&findings, &measure::CLIPPING);
+        let share = value(&findings, &limits::CLIPPING);
         // Tops of less than three samples do not count.
         assert!((share / truth - 1.0).abs() <= 0.25, "{share} %, not {truth} %");
-        assert_eq!(of(&findings, &measure::CLIPPING).verdict, Verdict::Warn);
+        assert_eq!(of(&findings, &limits::CLIPPING).verdict, Verdict::Warn);
     }
 }
 
@@ -157,11 +157,11 @@ fn a_room_is_measured_by_its_decay() {
         let mut in_room = in_room;
         records.iter_mut().for_each(|record| in_room(&mut record.audio));
         let findings = examine(records);
-        let measured = value(&findings, &measure::REVERBERATION);
+        let measured = value(&findings, &limits::REVERBERATION);
         assert!((measured / f64::from(secs) - 1.0).abs() <= 0.2, "{measured} s, not {secs} s");
-        assert_eq!(of(&findings, &measure::REVERBERATION).verdict, Verdict::Warn);
+        assert_eq!(of(&findings, &limits::REVERBERATION).verdict, Verdict::Warn);
     }
-    let dry = of(&examine(strings()), &measure::REVERBERATION);
+    let dry = of(&examine(strings()), &limits::REVERBERATION);
     assert!(dry.value.is_some() && dry.verdict == Verdict::Ok, "without a room: {dry:?}");
 }
 
@@ -178,9 +178,9 @@ fn planted_octave_jumps_are_counted() {
     }
     let findings = examine(records.clone());
     let truth = 100.0 * f64::from(n_planted) / findings.note_frames as f64;
-    let share = value(&findings, &measure::OCTAVES);
+    let share = value(&findings, &limits::OCTAVES);
     assert!((share / truth - 1.0).abs() <= 0.05, "{share} %, not {truth} %");
-    assert_eq!(of(&findings, &measure::OCTAVES).verdict, Verdict::Warn);
+    assert_eq!(of(&findings, &limits::OCTAVES).verdict, Verdict::Warn);
     // All of a note an octave off shows in the comparison with our own tracker only.
     for record in &mut records {
         record.f0_hz.as_mut().expect("the truth").fill(30.0);
@@ -188,7 +188,7 @@ fn planted_octave_jumps_are_counted() {
         let n = records_index(&record.audio, &strings());
         record.f0_hz = Some(vec![ddsp_kernels::midi_to_hz(midi[n] - 12.0); 1000]);
     }
-    assert_eq!(of(&examine(records), &measure::OCTAVES).verdict, Verdict::Bad);
+    assert_eq!(of(&examine(records), &limits::OCTAVES).verdict, Verdict::Bad);
 }
 
 /// Which of the records has this audio.
@@ -216,31 +216,31 @@ fn noise_of_a_known_level_is_measured() {
         }
         expected.sort_by(f64::total_cmp);
         let findings = examine(records);
-        let measured = value(&findings, &measure::NOISE_FLOOR);
+        let measured = value(&findings, &limits::NOISE_FLOOR);
         let truth = expected[1];
         assert!((measured - truth).abs() <= 1.5, "{measured} dB, not {truth} dB of {expected:?}");
-        let verdict = of(&findings, &measure::NOISE_FLOOR).verdict;
+        let verdict = of(&findings, &limits::NOISE_FLOOR).verdict;
         assert_eq!(verdict == Verdict::Ok, truth >= 40.0, "{measured} dB");
     }
 }
 
 #[test]
 fn levels_offsets_and_silence_are_measured() {
-    let clean = value(&examine(strings()), &measure::LEVEL);
+    let clean = value(&examine(strings()), &limits::LEVEL);
     let quiet = examine(changed(strings(), |audio| audio.iter_mut().for_each(|x| *x *= 0.03)));
-    let down = clean - value(&quiet, &measure::LEVEL);
+    let down = clean - value(&quiet, &limits::LEVEL);
     assert!((down - 30.5).abs() <= 0.6, "by {down} dB, not 30.5 dB");
     let mut uneven = strings();
     uneven[0].audio.iter_mut().for_each(|x| *x *= 0.01);
-    assert_eq!(of(&examine(uneven), &measure::LEVEL_SPREAD).verdict, Verdict::Warn);
+    assert_eq!(of(&examine(uneven), &limits::LEVEL_SPREAD).verdict, Verdict::Warn);
     let mut offset = strings();
     offset[1].audio.iter_mut().for_each(|x| *x += 0.02);
     let findings = examine(offset);
-    assert_eq!(value(&findings, &measure::OFFSET), 25.0);
+    assert_eq!(value(&findings, &limits::OFFSET), 25.0);
     let padded = examine(changed(strings(), |audio| audio.resize(64_000 * 5, 0.0)));
-    let silence = value(&padded, &measure::SILENCE);
+    let silence = value(&padded, &limits::SILENCE);
     assert!((80.0..90.0).contains(&silence), "{silence} %");
-    assert_eq!(of(&padded, &measure::SILENCE).verdict, Verdict::Warn);
+    assert_eq!(of(&padded, &limits::SILENCE).verdict, Verdict::Warn);
 }
 
 #[test]
@@ -248,7 +248,7 @@ fn what_has_no_pitch_cannot_train() {
     let hiss = NoteRecord { audio: noise(1).take(64_000).collect(), ..NoteRecord::default() };
     let findings = examine([hiss]);
     assert_eq!(of(&findings, &VOICED).verdict, Verdict::Bad);
-    assert_eq!(of(&findings, &measure::PITCHED).verdict, Verdict::Bad);
+    assert_eq!(of(&findings, &limits::PITCHED).verdict, Verdict::Bad);
     let silence = NoteRecord { audio: vec![0.0; 64_000], ..NoteRecord::default() };
     assert_eq!(of(&examine([silence]), &VOICED).verdict, Verdict::Bad);
 }
