@@ -125,7 +125,7 @@ pub(super) const CLIPPING: Limits = Limits {
 pub(super) const NOISE_FLOOR: Limits = Limits {
     name: "noise_floor",
     unit: "dB",
-    warn: 40.0,
+    warn: 35.0,
     bad: 10.0,
     is_floor: true,
     found: "Pauses are {} dB below the notes",
