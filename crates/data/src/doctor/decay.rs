@@ -11,8 +11,9 @@ const SLOPE_SECS: f64 = 0.2;
 /// Before a knee, the level changes by no more, in dB a second: a held note, or a slow decay.
 const MAX_STEADY_SLOPE: f64 = 10.0;
 
-/// Behind a knee it falls by more. Slower decays, above 6 s for 60 dB, are not told from a note.
-const MIN_FALL_SLOPE: f64 = 14.0;
+/// Behind a knee it falls by so much more than before. Bars and strings have several modes, and their
+/// slope changes by less; so does it in a room that takes more than 4 s for 60 dB.
+const MIN_BEND: f64 = 14.0;
 
 /// The decay is measured between these levels below the knee, in dB: beneath the note's own release
 /// and above the noise.
@@ -55,9 +56,10 @@ fn is_knee(level_db: &[f32], at: usize, frame_rate: f64) -> bool {
         return false;
     }
     let (before, behind) = (&level_db[at - n..at], &level_db[at..at + n]);
-    let steady = slope(before, frame_rate).abs() <= MAX_STEADY_SLOPE
+    let slope_before = slope(before, frame_rate);
+    let steady = slope_before.abs() <= MAX_STEADY_SLOPE
         && before.iter().all(|level| (level - level_db[at]).abs() <= 3.0);
-    steady && slope(behind, frame_rate) <= -MIN_FALL_SLOPE
+    steady && slope(behind, frame_rate) <= slope_before.min(0.0) - MIN_BEND
 }
 
 /// The frames in which the level falls through the range of the fit.
