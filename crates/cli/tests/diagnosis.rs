@@ -33,7 +33,7 @@ fn statistics_are_told_by_class_and_drawn() {
     assert!(svg.contains("keyboard: loudness by pitch"), "a row for each class");
     let json = json_of(&mut stats(&["--json"]));
     let quantiles = json["classes"]["string"]["f0_midi"]["quantiles"].as_array().map(Vec::len);
-    assert_eq!(quantiles, json["n_quantiles"].as_u64().map(|n| n as usize));
+    assert_eq!(quantiles, json["n_quantiles"].as_u64().map(|n| usize::try_from(n).expect("a few")));
     let frames = |of: &Value| of["note_frames"].as_u64().expect("a number");
     let classes = &json["classes"];
     assert_eq!(frames(&json["all"]), frames(&classes["string"]) + frames(&classes["keyboard"]));

@@ -109,9 +109,9 @@ impl SecondNote {
         let is_series = |n: usize| there.contains(&n) && there.contains(&(2 * n));
         (2..=7).any(|m| {
             (m + 1..=8).any(|n| {
-                let is_either = |k: usize| k % m == 0 || k % n == 0;
+                let is_either = |k: usize| k.is_multiple_of(m) || k.is_multiple_of(n);
                 let n_absent = (1..=last).filter(|&k| !is_either(k)).count();
-                n % m != 0
+                !n.is_multiple_of(m)
                     && is_series(m)
                     && is_series(n)
                     && n_absent >= 3
