@@ -22,7 +22,7 @@ fn statistics_are_told_by_class_and_drawn() {
         command.args(extra).arg(&data);
         command
     };
-    let drawn = stats(&["--picture"]).arg(&picture).assert().success();
+    let drawn = stats(&[]).arg("--picture").arg(&picture).assert().success();
     let text = stdout_of(&drawn);
     assert!(
         text.contains("all       16 records") && text.contains("string     8 records"),

@@ -107,6 +107,7 @@ pub(super) const POLYPHONY: Limits = Limits {
     found: "{} % of the notes have another note beside them",
     advice: "the model plays one note at a time and would learn chords as a timbre; record single \
              notes, and let none ring into the next",
+    absent: "Not measured: no notes are steady for long enough.",
     ..COMMON
 };
 

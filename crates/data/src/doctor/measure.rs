@@ -39,6 +39,9 @@ pub struct Measure {
 /// A note has material if at least this much of it is there, in frames: half a second.
 const MIN_NOTE_FRAMES: u64 = 125;
 
+/// Fewer looks for a second note say nothing: half a second.
+const MIN_SEARCHED: u64 = 8;
+
 /// Number of measures.
 const N_MEASURES: usize = 13;
 
@@ -87,6 +90,8 @@ impl Findings {
         gap: Option<(usize, usize)>,
     ) -> [(&'static Limits, Option<f64>); N_MEASURES] {
         let minutes = self.note_frames as f64 / GRID.frame_rate() / 60.0;
+        let chords = percent(self.chord_frames, self.searched_frames)
+            .filter(|_| self.searched_frames >= MIN_SEARCHED);
         let loudest = self.levels.quantile(0.95);
         let spread = loudest.zip(self.levels.quantile(0.05)).map(|(high, low)| high - low);
         [
@@ -95,7 +100,7 @@ impl Findings {
             (&PITCH_RANGE, range.map(|(low, high)| (high - low) as f64)),
             (&PITCH_GAP, gap.map(|(_, n)| n as f64)),
             (&OCTAVES, percent(self.octave_suspects, self.note_frames)),
-            (&POLYPHONY, percent(self.chord_frames, self.searched_frames)),
+            (&POLYPHONY, chords),
             (&CLIPPING, percent(self.clipped, self.samples)),
             (&NOISE_FLOOR, self.floors.quantile(0.5)),
             (&REVERBERATION, self.decays.quantile(0.5)),

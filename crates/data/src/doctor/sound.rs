@@ -22,6 +22,11 @@ const LEVEL_WINDOW: usize = 1024;
 /// Frames from one search for a second note to the next: 64 ms.
 const SEARCH_EVERY: usize = 16;
 
+/// Frames before and behind one that its spectrum covers, and how far the pitch may move in them, in
+/// semitones: further, and its harmonics smear into the places between.
+const SEARCH_REACH: usize = 16;
+const MAX_MOTION: f32 = 0.6;
+
 /// Frames this far below the loudest are silent, in dB; so are all below -70 dB.
 const SILENT_DB: f32 = 50.0;
 const ALWAYS_SILENT_DB: f32 = -70.0;
@@ -115,6 +120,22 @@ impl Pitch {
     }
 }
 
+impl Pitch {
+    /// Whether all around `frame` is one note whose pitch hardly moves.
+    fn is_steady(&self, frame: usize) -> bool {
+        let Some(begin) = frame.checked_sub(SEARCH_REACH) else { return false };
+        let around = begin..frame + SEARCH_REACH + 1;
+        let (Some(f0_hz), Some(is_note)) =
+            (self.f0_hz.get(around.clone()), self.is_note.get(around))
+        else {
+            return false;
+        };
+        let high = f0_hz.iter().copied().fold(f32::MIN_POSITIVE, f32::max);
+        let low = f0_hz.iter().copied().fold(f32::MAX, f32::min);
+        !is_note.contains(&false) && hz_to_midi(high) - hz_to_midi(low) <= MAX_MOTION
+    }
+}
+
 impl Findings {
     fn count_levels(&mut self, level_db: &[f32], is_note: &[bool]) {
         let loudest = level_db.iter().copied().fold(f32::MIN, f32::max);
@@ -172,7 +193,7 @@ impl Findings {
     fn count_chords(&mut self, audio: &[f32], pitch: &Pitch) {
         let mut second = SecondNote::new();
         for frame in (0..pitch.f0_hz.len()).step_by(SEARCH_EVERY) {
-            if !pitch.is_note[frame] {
+            if !pitch.is_steady(frame) {
                 continue;
             }
             let heard = second.is_heard(audio, frame * GRID.hop, pitch.f0_hz[frame]);
