@@ -4,6 +4,7 @@ use std::fs;
 use std::path::Path;
 use std::sync::atomic::AtomicBool;
 
+use ddsp_data::Pitches;
 use ddsp_studio::{Conductor, DemoOptions, DemoReport, Event, demo, wav_bytes};
 use serde_json::Value;
 
@@ -12,7 +13,7 @@ fn tiny(out: &Path) -> DemoOptions {
     let mut options = DemoOptions::new(out.to_owned()).expect("the preset");
     options.synth.families = vec!["string".to_owned(), "keyboard".to_owned()];
     options.synth.n_instruments = 2;
-    options.synth.n_pitches = 4;
+    options.synth.pitches = Pitches::Count(4);
     options.synth.velocities = vec![80];
     options.n_held_out = [1, 1];
     let settings = [
