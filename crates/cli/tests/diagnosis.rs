@@ -25,7 +25,7 @@ fn statistics_are_told_by_class_and_drawn() {
     let drawn = stats(&[]).arg("--picture").arg(&picture).assert().success();
     let text = stdout_of(&drawn);
     assert!(
-        text.contains("all       16 records") && text.contains("string     8 records"),
+        text.contains("all       16 records") && text.contains("string    8 records"),
         "{text}"
     );
     assert!(text.contains("median") && text.contains("MIDI"), "{text}");
