@@ -50,7 +50,7 @@ fn notes_are_rendered_once_and_read_by_the_other_commands() {
     let report: Value = serde_json::from_str(&again).expect("JSON");
     assert_eq!((&report["records"], &report["off_pitch"]), (&2.into(), &Value::Array(vec![])));
     let verified = ddsp(["data", "verify"]).arg(&out).assert().success();
-    assert!(stdout_of(&verified).contains("2 records"), "{}", stdout_of(&verified));
+    assert!(stdout_of(&verified).contains("2 usable records"), "{}", stdout_of(&verified));
     let error = stderr_of(&render(&font, "piano", &out).assert().code(1));
     assert!(error.contains("made with other options"), "{error}");
     let text = stdout_of(&render(&font, "piano", &out).arg("--force").assert().success());
