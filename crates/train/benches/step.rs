@@ -7,9 +7,9 @@ use std::f32::consts::TAU;
 use std::thread::available_parallelism;
 use std::time::Instant;
 
-use ddsp_data::{TrainingExample, extract_loudness};
+use ddsp_data::extract_loudness;
 use ddsp_model::{Config, Model, uniform_noise};
-use ddsp_train::{Adam, BatchGradient};
+use ddsp_train::{Adam, BatchGradient, Gradient, Window};
 use divan::{Bencher, counter::ItemsCount};
 
 /// Sizes of the batches.
@@ -26,10 +26,9 @@ fn main() {
 /// Everything that a step needs.
 struct Training {
     model: Model,
-    examples: Vec<TrainingExample>,
+    batch: Vec<Window>,
     batch_gradient: BatchGradient,
     adam: Adam,
-    step: u64,
 }
 
 impl Training {
@@ -39,19 +38,16 @@ impl Training {
         let model = Model::new(config.clone(), 0);
         let n_threads = available_parallelism().map_or(1, usize::from);
         Self {
-            examples: (0..batch).map(|i| tone(&config, i)).collect(),
-            batch_gradient: BatchGradient::new(&config, batch, n_threads),
+            batch: (0..batch).map(|i| tone(&config, i)).collect(),
+            batch_gradient: BatchGradient::new(&config, n_threads),
             adam: Adam::new(model.parameters.values.len(), &config.train),
             model,
-            step: 0,
         }
     }
 
     fn gradient(&mut self) {
         let parameters = &self.model.parameters.values;
-        let losses = self.batch_gradient.step(parameters, &self.examples, self.step);
-        losses.expect("usable examples");
-        self.step += 1;
+        self.batch_gradient.evaluate(parameters, &self.batch).expect("computed");
     }
 
     fn update(&mut self) {
@@ -60,7 +56,7 @@ impl Training {
 }
 
 /// Four seconds of a tone with ten harmonics in faint noise.
-fn tone(config: &Config, i: usize) -> TrainingExample {
+fn tone(config: &Config, i: usize) -> Window {
     let f0_hz = 110.0 * 1.1_f32.powf(i as f32);
     let mut audio = vec![0.0; config.example_samples()];
     uniform_noise(i as u64, &mut audio);
@@ -71,13 +67,13 @@ fn tone(config: &Config, i: usize) -> TrainingExample {
     }
     let loudness_db = extract_loudness(&audio, config.grid());
     let n_frames = loudness_db.len();
-    TrainingExample {
+    Window {
         id: format!("tone {i}"),
         audio,
         f0_hz: vec![f0_hz; n_frames],
-        f0_confidence: vec![1.0; n_frames],
         loudness_db,
-        labels: Default::default(),
+        voiced: 1.0,
+        noise_seed: i as u64,
     }
 }
 
@@ -93,13 +89,13 @@ fn print_shares(batch: usize) {
         update_secs += begin.elapsed().as_secs_f64();
     }
     let times = training.batch_gradient.times();
-    let parts = [times.read, times.decoder, times.synth, times.loss].map(|time| time.as_secs_f64());
+    let parts = [times.decoder, times.synth, times.loss].map(|time| time.as_secs_f64());
     let all: f64 = parts.iter().sum();
-    let [read, decoder, synth, loss] = parts.map(|part| 100.0 * part / all);
+    let [decoder, synth, loss] = parts.map(|part| 100.0 * part / all);
     let n = N_SHARE_STEPS as f64;
     println!(
         "batch {batch:2}: gradient {:6.1} ms (decoder {decoder:.0}%, synth {synth:.0}%, \
-         loss {loss:.0}%, read {read:.0}%), optimizer {:.2} ms",
+         loss {loss:.0}%), optimizer {:.2} ms",
         1e3 * gradient_secs / n,
         1e3 * update_secs / n,
     );

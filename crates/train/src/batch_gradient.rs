@@ -7,31 +7,10 @@ use ddsp_kernels::SpectralLossTerms;
 use ddsp_model::{Autoencoder, Config, Features, RnnFcDecoder, uniform_noise};
 
 use crate::error::Error;
+use crate::gradient::{BatchLoss, Gradient, Powers, StepTimes};
 use crate::loss::ExampleLoss;
 use crate::parallel::{join, joined};
-use crate::source::{Draw, ExampleSource, Order, Window};
-
-/// The loss of one example of a batch.
-#[derive(Clone, Debug)]
-pub struct BatchLoss {
-    /// Name of the example.
-    pub id: String,
-    /// Its loss before the update.
-    pub terms: SpectralLossTerms,
-}
-
-/// Time spent in the parts of a step, summed over the threads that lead an example.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct StepTimes {
-    /// Reading examples.
-    pub read: Duration,
-    /// The network, forward and backward.
-    pub decoder: Duration,
-    /// The synthesizers and their noise, forward and backward.
-    pub synth: Duration,
-    /// The spectral loss and its gradient.
-    pub loss: Duration,
-}
+use crate::window::Window;
 
 /// Computes gradients of batches of a fixed size on a fixed number of threads.
 ///
@@ -40,19 +19,12 @@ pub struct StepTimes {
 /// number of threads, and the same to rounding for another. Threads without an example help
 /// others: with the FFT sizes of the loss and with one of the two synthesizers.
 pub struct BatchGradient {
-    config: Config,
-    order: Order,
     workers: Vec<Worker>,
 }
 
 impl BatchGradient {
-    /// Allocates for batches of `config` out of `n_examples`, on at most `n_threads` threads.
-    ///
-    /// # Panics
-    ///
-    /// If there is no example.
-    pub fn new(config: &Config, n_examples: usize, n_threads: usize) -> Self {
-        assert!(n_examples > 0, "BatchGradient: no examples");
+    /// Allocates for batches of `config` on at most `n_threads` threads.
+    pub fn new(config: &Config, n_threads: usize) -> Self {
         let batch = config.train.batch;
         let n_threads = n_threads.max(1);
         let n_workers = n_threads.min(batch);
@@ -61,51 +33,7 @@ impl BatchGradient {
             let n_helpers = (w + 1) * n_threads / n_workers - w * n_threads / n_workers;
             Worker::new(config, n_rows, n_helpers)
         };
-        Self {
-            config: config.clone(),
-            order: Order::new(n_examples, config),
-            workers: (0..n_workers).map(worker).collect(),
-        }
-    }
-
-    /// The losses of the batch of `step`, as drawn from `source`; [`gradient`](Self::gradient) is
-    /// then that of their mean.
-    ///
-    /// # Errors
-    ///
-    /// If an example cannot be read or used.
-    ///
-    /// # Panics
-    ///
-    /// If `source` or `parameters` has another length than was allocated for.
-    pub fn step(
-        &mut self,
-        parameters: &[f32],
-        source: &dyn ExampleSource,
-        step: u64,
-    ) -> Result<Vec<BatchLoss>, Error> {
-        assert_eq!(source.len(), self.order.n_examples(), "BatchGradient: number of examples");
-        let draws = self.order.batch(step);
-        let config = &self.config;
-        let read = |draw: &Draw| Ok((draw.window(source, config)?, draw.noise_seed));
-        let (mut rest, mut jobs) = (draws.as_slice(), Vec::new());
-        for worker in &mut self.workers {
-            let (mine, others) = rest.split_at(worker.n_rows);
-            rest = others;
-            jobs.push(move || worker.run(parameters, || mine.iter().map(read).collect()));
-        }
-        let mut first = jobs.remove(0);
-        let losses = thread::scope(|scope| {
-            let handles: Vec<_> = jobs.into_iter().map(|job| scope.spawn(job)).collect();
-            let first = first();
-            std::iter::once(first).chain(handles.into_iter().map(joined)).collect::<Vec<_>>()
-        });
-        let mut all = Vec::with_capacity(draws.len());
-        for losses in losses {
-            all.extend(losses?);
-        }
-        self.reduce();
-        Ok(all)
+        Self { workers: (0..n_workers).map(worker).collect() }
     }
 
     /// Adds the workers' gradients into the first worker's, in order.
@@ -117,20 +45,41 @@ impl BatchGradient {
             }
         }
     }
+}
 
-    /// The gradient of the last batch's mean loss.
-    pub fn gradient(&self) -> &[f32] {
+impl Gradient for BatchGradient {
+    fn batch_len(&self) -> usize {
+        self.workers.iter().map(|worker| worker.n_rows).sum()
+    }
+
+    fn evaluate(&mut self, parameters: &[f32], batch: &[Window]) -> Result<Vec<BatchLoss>, Error> {
+        assert_eq!(batch.len(), self.batch_len(), "BatchGradient: windows in a batch");
+        let (mut rest, mut jobs) = (batch, Vec::new());
+        for worker in &mut self.workers {
+            let (mine, others) = rest.split_at(worker.n_rows);
+            rest = others;
+            jobs.push(move || worker.run(parameters, mine));
+        }
+        let mut first = jobs.remove(0);
+        let losses = thread::scope(|scope| {
+            let handles: Vec<_> = jobs.into_iter().map(|job| scope.spawn(job)).collect();
+            let first = first();
+            std::iter::once(first).chain(handles.into_iter().map(joined)).collect::<Vec<_>>()
+        });
+        self.reduce();
+        Ok(losses.into_iter().flatten().collect())
+    }
+
+    fn gradient(&self) -> &[f32] {
         &self.workers[0].gradient
     }
 
-    /// Where the time went since this was made.
-    pub fn times(&self) -> StepTimes {
+    fn times(&self) -> StepTimes {
         let mut sum = StepTimes::default();
-        for StepTimes { read, decoder, synth, loss } in self.workers.iter().map(|w| w.times) {
-            sum.read += read;
-            sum.decoder += decoder;
-            sum.synth += synth;
-            sum.loss += loss;
+        for worker in &self.workers {
+            sum.decoder += worker.times.decoder;
+            sum.synth += worker.times.synth;
+            sum.loss += worker.times.loss;
         }
         sum
     }
@@ -173,31 +122,35 @@ impl Worker {
         }
     }
 
-    /// Losses of this worker's windows, each with the seed of its noise; leaves the gradient of
-    /// their sum over the size of the batch.
-    fn run(
-        &mut self,
-        parameters: &[f32],
-        read: impl FnOnce() -> Result<Vec<(Window, u64)>, Error>,
-    ) -> Result<Vec<BatchLoss>, Error> {
+    /// Losses of this worker's windows; leaves the gradient of their sum over the size of the batch.
+    fn run(&mut self, parameters: &[f32], windows: &[Window]) -> Vec<BatchLoss> {
         let mut clock = Instant::now();
-        let windows = read()?;
-        self.times.read += lap(&mut clock);
         self.gradient.fill(0.0);
         let features: Vec<Features<'_>> = windows
             .iter()
-            .map(|(w, _)| Features { f0_hz: &w.f0_hz, loudness_db: &w.loudness_db })
+            .map(|w| Features { f0_hz: &w.f0_hz, loudness_db: &w.loudness_db })
             .collect();
         self.autoencoder.decode(parameters, &features);
         self.times.decoder += lap(&mut clock);
         let mut losses = Vec::with_capacity(windows.len());
-        for (row, (window, noise_seed)) in windows.iter().enumerate() {
-            let terms = self.example(row, window, *noise_seed, &mut clock);
-            losses.push(BatchLoss { id: window.id.clone(), terms });
+        for (row, window) in windows.iter().enumerate() {
+            let terms = self.example(row, window, window.noise_seed, &mut clock);
+            losses.push(BatchLoss { id: window.id.clone(), terms, powers: self.powers(window) });
         }
         self.autoencoder.backward(parameters, &mut self.gradient);
         self.times.decoder += lap(&mut clock);
-        Ok(losses)
+        losses
+    }
+
+    /// How loud the last example was played.
+    fn powers(&self, window: &Window) -> Powers {
+        let n_samples = window.audio.len().min(self.audio.len());
+        Powers {
+            target: power(&window.audio),
+            output: power(&self.audio[..n_samples]),
+            tone: power(&self.harmonic[..n_samples]),
+            noise: power(&self.noise[..n_samples]),
+        }
     }
 
     /// Plays example `row`, compares it, and leaves the gradient with the autoencoder.
@@ -235,6 +188,12 @@ impl Worker {
         self.times.synth += lap(clock);
         terms
     }
+}
+
+/// Mean square; sums of blocks in single precision, which 256 squares keep to 1e-5.
+fn power(audio: &[f32]) -> f64 {
+    let block = |block: &[f32]| f64::from(block.iter().map(|x| x * x).sum::<f32>());
+    audio.chunks(256).map(block).sum::<f64>() / audio.len().max(1) as f64
 }
 
 /// Time since the last lap.

@@ -7,7 +7,8 @@ use crate::error::Error;
 use crate::loss::ExampleLoss;
 use crate::mean_spectrum::MeanSpectrum;
 use crate::parallel::map_indexed;
-use crate::source::{ExampleSource, Window, first_window};
+use crate::source::ExampleSource;
+use crate::window::{Window, first_window};
 
 /// Tells the noise of evaluation apart from that of training.
 const NOISE_STREAM: u64 = 0x6576_616c;

@@ -8,9 +8,12 @@ use ddsp_kernels::SpectralLossTerms;
 use ddsp_model::{Config, Model, ModelMetadata, Parameters, TrainingSummary};
 
 use crate::adam::Adam;
-use crate::batch_gradient::{BatchGradient, BatchLoss};
+use crate::batch_gradient::BatchGradient;
 use crate::error::Error;
 use crate::evaluation::{EvaluationOptions, evaluate};
+use crate::gradient::{BatchLoss, Gradient};
+use crate::order::Order;
+use crate::parallel::map_indexed;
 use crate::run_log::{RunLog, StepRecord};
 use crate::source::ExampleSource;
 
@@ -149,6 +152,7 @@ struct Run<'a> {
     options: &'a TrainOptions<'a>,
     train_set: &'a dyn ExampleSource,
     held_out: &'a dyn ExampleSource,
+    order: Order,
     batch_gradient: BatchGradient,
     adam: Adam,
     model: Model,
@@ -179,7 +183,8 @@ impl<'a> Run<'a> {
             options,
             train_set,
             held_out,
-            batch_gradient: BatchGradient::new(config, train_set.len(), options.n_threads),
+            order: Order::new(train_set.len(), config),
+            batch_gradient: BatchGradient::new(config, options.n_threads),
             adam: Adam::new(n_parameters, &config.train),
             model,
             best: None,
@@ -211,7 +216,13 @@ impl<'a> Run<'a> {
     fn step(&mut self) -> Result<Option<Ending>, Error> {
         let step = self.records.len() as u64;
         let parameters = &mut self.model.parameters.values;
-        let losses = self.batch_gradient.step(parameters, self.train_set, step)?;
+        let draws = self.order.batch(step);
+        let (train_set, config) = (self.train_set, &self.options.config);
+        let batch = map_indexed(draws.len(), self.options.n_threads, |i| {
+            draws[i].window(train_set, config)
+        });
+        let batch = batch.into_iter().collect::<Result<Vec<_>, _>>()?;
+        let losses = self.batch_gradient.evaluate(parameters, &batch)?;
         let loss = mean(losses.iter().map(|loss| loss.terms));
         check_finite(step + 1, &losses)?;
         let learning_rate = self.adam.learning_rate();

@@ -2,6 +2,7 @@ use ddsp_data::TrainingExample;
 use ddsp_model::{Model, RnnFcDecoder};
 
 use super::*;
+use crate::order::Order;
 
 const N_FRAMES: usize = 40;
 
@@ -41,6 +42,14 @@ fn examples(n: u16) -> Vec<TrainingExample> {
     (0..n).map(example).collect()
 }
 
+/// The first batch of as many examples.
+fn batch(config: &Config) -> Vec<Window> {
+    let n = u16::try_from(config.train.batch).expect("a few");
+    let set = examples(n);
+    let draws = Order::new(set.len(), config).batch(0);
+    draws.iter().map(|draw| draw.window(&set, config).expect("usable examples")).collect()
+}
+
 fn total(losses: &[BatchLoss]) -> f64 {
     losses.iter().map(|loss| loss.terms.total()).sum::<f64>() / losses.len() as f64
 }
@@ -49,10 +58,11 @@ fn total(losses: &[BatchLoss]) -> f64 {
 /// the length of that gradient.
 #[test]
 fn the_gradient_of_every_tensor_is_the_slope_of_the_loss_along_it() {
-    let (config, set) = (config(2), examples(2));
+    let config = config(2);
+    let batch = batch(&config);
     let parameters = Model::new(config.clone(), 3).parameters.values;
-    let mut batch_gradient = BatchGradient::new(&config, set.len(), 2);
-    batch_gradient.step(&parameters, &set, 0).expect("usable examples");
+    let mut batch_gradient = BatchGradient::new(&config, 2);
+    batch_gradient.evaluate(&parameters, &batch).expect("computed");
     let gradient = batch_gradient.gradient().to_vec();
     for entry in RnnFcDecoder::new(&config).table().entries {
         let direction = &gradient[entry.range.clone()];
@@ -65,8 +75,8 @@ fn the_gradient_of_every_tensor_is_the_slope_of_the_loss_along_it() {
                     let change = (step * f64::from(g) / length) as f32;
                     *value += change;
                 }
-                let losses = batch_gradient.step(&moved, &set, 0);
-                total(&losses.expect("usable examples"))
+                let losses = batch_gradient.evaluate(&moved, &batch);
+                total(&losses.expect("computed"))
             });
             (plus - minus) / (2.0 * step)
         };
@@ -86,11 +96,12 @@ fn the_gradient_of_every_tensor_is_the_slope_of_the_loss_along_it() {
 
 #[test]
 fn losses_and_gradients_agree_for_any_number_of_threads() {
-    let (config, set) = (config(3), examples(3));
+    let config = config(3);
+    let batch = batch(&config);
     let parameters = Model::new(config.clone(), 3).parameters.values;
     let evaluate = |n_threads: usize| {
-        let mut batch_gradient = BatchGradient::new(&config, set.len(), n_threads);
-        let losses = batch_gradient.step(&parameters, &set, 0).expect("usable examples");
+        let mut batch_gradient = BatchGradient::new(&config, n_threads);
+        let losses = batch_gradient.evaluate(&parameters, &batch).expect("computed");
         (losses, batch_gradient.gradient().to_vec())
     };
     let (losses, gradient) = evaluate(1);
