@@ -45,7 +45,7 @@ pub use inspect::{
     FeatureSummary, FileSummary, FoundRecord, InspectOptions, Inspection, RecordSink, RecordView,
     find_record, inspect, inspect_into,
 };
-pub use loader::{ExampleIndex, F0Source, Filter, HoldOut, TrainingExample};
+pub use loader::{ExampleIndex, F0Source, Filter, HoldOut, Share, TrainingExample};
 pub use numbers::{Between, MidiNumbers};
 pub use output::{
     Begun, FolderState, MANIFEST, OutputFolder, PartFolder, Parts, PublishedFile, Work,

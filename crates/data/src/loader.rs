@@ -3,23 +3,27 @@
 //! Opening reads every file once, checking all checksums, and keeps places and labels only; audio is
 //! read when an example is asked for.
 
+mod conversion;
+mod mixture;
 mod selection;
+mod tracked;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use ddsp_kernels::{
-    FrameGrid, LoudnessStatistics, NoteStatistics, PitchStatistics, VOICED_CONFIDENCE, hz_to_midi,
-};
+use ddsp_kernels::{FrameGrid, LoudnessStatistics, NoteStatistics, PitchStatistics, hz_to_midi};
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
 use crate::example::Example;
-use crate::features::{extract_f0, extract_loudness};
 use crate::record::{Labels, NoteRecord};
 use crate::record_files::find_record_files;
 use crate::tfrecord::Reader;
 
+pub(crate) use conversion::to_example;
+use tracked::TrackedF0;
+
+pub use mixture::Share;
 pub use selection::{Filter, HoldOut};
 
 /// The rate of `audio_16k`, and of NSynth's `audio`.
@@ -59,12 +63,23 @@ pub struct ExampleIndex {
     files: Arc<[PathBuf]>,
     entries: Vec<Entry>,
     f0: F0Source,
+    /// Weights of the data sets that are mixed; one if they are not.
+    weights: Arc<[f64]>,
+    tracked: Arc<TrackedF0>,
 }
 
 #[derive(Clone, Copy, Debug)]
 struct Entry {
     file: usize,
     offset: u64,
+    /// Of the record's data, as the file has it.
+    checksum: u32,
+    /// Samples of `audio`.
+    n_samples: usize,
+    /// Samples of `audio_16k`, 0 where there is none.
+    n_samples_16k: usize,
+    /// Which of the mixed data sets.
+    set: usize,
     labels: Labels,
 }
 
@@ -82,7 +97,8 @@ impl ExampleIndex {
             let names: Vec<_> = files.iter().map(|file| file.display().to_string()).collect();
             return Err(Error::Data(format!("{}: no records", names.join(", "))));
         }
-        Ok(Self { files: files.into(), entries, f0 })
+        let (files, weights) = (files.into(), [1.0].into());
+        Ok(Self { files, entries, f0, weights, tracked: Arc::default() })
     }
 
     /// Number of examples.
@@ -112,6 +128,25 @@ impl ExampleIndex {
     pub fn place(&self, i: usize) -> (&Path, u64) {
         let entry = &self.entries[i];
         (&self.files[entry.file], entry.offset)
+    }
+
+    /// The checksum of the data of example `i`, CRC-32C as record files mask it.
+    ///
+    /// # Panics
+    ///
+    /// If `i` is not below [`len`](Self::len).
+    pub fn checksum(&self, i: usize) -> u32 {
+        self.entries[i].checksum
+    }
+
+    /// Samples of audio that [`read`](Self::read) finds in example `i` for a grid of `sample_rate`.
+    ///
+    /// # Panics
+    ///
+    /// If `i` is not below [`len`](Self::len).
+    pub fn n_samples(&self, i: usize, sample_rate: u32) -> usize {
+        let Entry { n_samples, n_samples_16k, .. } = self.entries[i];
+        if sample_rate == RATE_16K && n_samples_16k > 0 { n_samples_16k } else { n_samples }
     }
 
     /// The record of example `i` as it stands.
@@ -147,7 +182,8 @@ impl ExampleIndex {
     pub fn read(&self, i: usize, grid: FrameGrid) -> Result<TrainingExample> {
         let (path, offset) = self.place(i);
         let record = self.read_record(i)?;
-        to_example(record, grid, self.f0)
+        let track = |audio: &[f32]| self.tracked.f0((self.entries[i].file, offset), audio, grid);
+        to_example(record, grid, self.f0, &track)
             .map(|mut example| {
                 if example.id.is_empty() {
                     example.id = format!("{}@{offset}", path.display());
@@ -176,7 +212,7 @@ impl ExampleIndex {
     /// The entries at `kept`, in that order.
     fn select(&self, kept: impl IntoIterator<Item = usize>) -> Self {
         let entries = kept.into_iter().map(|i| self.entries[i]).collect();
-        Self { files: self.files.clone(), entries, f0: self.f0 }
+        Self { entries, ..self.clone() }
     }
 }
 
@@ -215,81 +251,14 @@ fn scan(path: &Path, file: usize) -> Result<Vec<Entry>> {
         let error = |reason: String| Error::record(path, record.offset, reason);
         let example = Example::parse(record.data()).map_err(|e| error(e.to_string()))?;
         let labels = Labels::decode(&example).map_err(error)?;
-        entries.push(Entry { file, offset: record.offset, labels });
+        let n_samples = |name| example.get(name).map_or(0, |feature| feature.len());
+        let (n_samples, n_samples_16k) = (n_samples("audio"), n_samples("audio_16k"));
+        let checksum = record.masked_crc();
+        let offset = record.offset;
+        let set = 0;
+        entries.push(Entry { file, offset, checksum, n_samples, n_samples_16k, set, labels });
     }
     Ok(entries)
-}
-
-/// Puts a record on `grid`.
-pub(crate) fn to_example(
-    record: NoteRecord,
-    grid: FrameGrid,
-    f0: F0Source,
-) -> Result<TrainingExample, String> {
-    check_rates(&record, grid, f0)?;
-    let NoteRecord { id, audio, audio_16k, f0_hz, f0_confidence, labels, .. } = record;
-    let mut audio = match audio_16k {
-        Some(audio_16k) if grid.sample_rate == RATE_16K => audio_16k,
-        _ => audio,
-    };
-    let n_frames = grid.n_frames(audio.len());
-    if n_frames == 0 {
-        return Err(format!("{} samples of audio are less than a frame", audio.len()));
-    }
-    audio.truncate(n_frames * grid.hop);
-    let loudness_db = extract_loudness(&audio, grid);
-    let (f0_hz, f0_confidence) = match f0 {
-        F0Source::Tracker => extract_f0(&audio, grid),
-        F0Source::Record => recorded_f0(f0_hz, f0_confidence, n_frames)?,
-    };
-    Ok(TrainingExample { id, audio, f0_hz, f0_confidence, loudness_db, labels })
-}
-
-/// Refuses audio or features at another rate than the grid's, as far as the record tells.
-fn check_rates(record: &NoteRecord, grid: FrameGrid, f0: F0Source) -> Result<(), String> {
-    let has_16k = record.audio_16k.is_some() && grid.sample_rate == RATE_16K;
-    match record.sample_rate {
-        Some(has) if has != grid.sample_rate && !has_16k => {
-            let hint = "prepare it at that rate";
-            return Err(format!("its audio has {has} Hz, wanted are {}: {hint}", grid.sample_rate));
-        }
-        _ => {}
-    }
-    match record.frame_rate.map(f64::from) {
-        Some(rate) if f0 == F0Source::Record && rate != grid.frame_rate() => {
-            let wants = grid.frame_rate();
-            Err(format!("its f0 has {rate} frames/s, wanted are {wants}: use --f0 tracker"))
-        }
-        _ => Ok(()),
-    }
-}
-
-/// The record's f0 and confidence, cut to `n_frames`.
-///
-/// One frame more is what magenta/ddsp writes for centred frames. Any other number means that the
-/// audio or the features have another rate than thought.
-fn recorded_f0(
-    f0_hz: Option<Vec<f32>>,
-    f0_confidence: Option<Vec<f32>>,
-    n_frames: usize,
-) -> Result<(Vec<f32>, Vec<f32>), String> {
-    let hint = "compute it with --f0 tracker";
-    let mut f0_hz = f0_hz.ok_or_else(|| format!("no f0 (`f0_hz` or `f0/hz`): {hint}"))?;
-    let mut f0_confidence = f0_confidence.unwrap_or_else(|| {
-        f0_hz.iter().map(|&hz| if hz > 0.0 { 1.0 } else { VOICED_CONFIDENCE / 2.0 }).collect()
-    });
-    for (name, values) in [("f0", &mut f0_hz), ("f0 confidence", &mut f0_confidence)] {
-        let len = values.len();
-        if len != n_frames && len != n_frames + 1 {
-            let rates = "its sample rate or frame rate is another";
-            return Err(format!("{name} has {len} frames where audio has {n_frames}: {rates}"));
-        }
-        values.truncate(n_frames);
-    }
-    match f0_hz.iter().find(|&&hz| hz < 0.0) {
-        Some(hz) => Err(format!("f0 of {hz} Hz: {hint}")),
-        None => Ok((f0_hz, f0_confidence)),
-    }
 }
 
 #[cfg(test)]

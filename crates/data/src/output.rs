@@ -196,6 +196,33 @@ impl OutputFolder {
         &self.path
     }
 
+    /// Takes the folder of an earlier run of `command` to go on in it, whatever its options were:
+    /// for work that knows itself which of them may change.
+    ///
+    /// # Errors
+    ///
+    /// If the command did not make the folder, or it cannot be written.
+    pub fn go_on(
+        path: &Path,
+        command: &str,
+        options: &impl Serialize,
+    ) -> Result<(Self, FolderState)> {
+        let refuse = |reason: String| Error::Folder { path: path.to_owned(), reason };
+        let options = serde_json::to_value(options).map_err(|e| refuse(e.to_string()))?;
+        let marker = read_marker(path)?.filter(|marker| marker.command == command);
+        let foreign = || refuse(format!("`ddsp {command}` did not make it; name a new folder"));
+        let marker = marker.ok_or_else(foreign)?;
+        if marker.finished && marker.options == options {
+            let folder = Self { path: path.to_owned(), marker, is_created: false };
+            return Ok((folder, FolderState::Finished));
+        }
+        remove_temporaries(path)?;
+        let marker = Marker { options, finished: false, files: Vec::new(), ..marker };
+        let folder = Self { path: path.to_owned(), marker, is_created: false };
+        folder.write_marker()?;
+        Ok((folder, FolderState::Unfinished))
+    }
+
     /// Records that the work is done, with the length and checksum of every file in the folder.
     ///
     /// # Errors

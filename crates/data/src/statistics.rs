@@ -14,6 +14,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Progress, Result};
 use crate::example::find_features;
+use crate::features::extract_f0;
 use crate::loader::{F0Source, to_example};
 use crate::output::{Begun, Parts, Work};
 use crate::record::NoteRecord;
@@ -232,7 +233,7 @@ impl StatisticsPass<'_> {
         let grid = self.summing.grid;
         let record = NoteRecord::decode(data)?;
         let f0 = record.f0_hz.as_ref().map_or(F0Source::Tracker, |_| self.summing.options.f0);
-        let example = to_example(record, grid, f0)?;
+        let example = to_example(record, grid, f0, &|audio| extract_f0(audio, grid))?;
         let f0_midi: Vec<f32> = example.f0_hz.iter().map(|&hz| hz_to_midi(hz)).collect();
         let mut levels = vec![0.0; f0_midi.len()];
         #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a window")]

@@ -52,6 +52,12 @@ impl<'a> Record<'a> {
         }
         Ok(Span::of(header).then(data).then(Span::of(&self.frame[footer..])))
     }
+
+    /// The checksum of the payload as it stands in the frame: CRC-32C, masked.
+    pub fn masked_crc(&self) -> u32 {
+        let footer = self.frame.last_chunk::<FOOTER_LEN>().expect("a frame ends with a checksum");
+        u32::from_le_bytes(*footer)
+    }
 }
 
 /// Reads the records of one file in order, in one reused buffer.

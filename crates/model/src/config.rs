@@ -103,12 +103,18 @@ pub struct TrainConfig {
     pub decay_rate: f64,
     /// Steps over which the learning rate falls by `decay_rate`.
     pub decay_steps: u64,
+    /// Steps over which the learning rate rises from 0 in a straight line; 0 begins in full.
+    pub warmup_steps: u64,
     /// Largest norm of the whole gradient; a longer one is scaled down to it.
     pub gradient_clip: f64,
     /// Steps from one held-out loss to the next.
     pub evaluate_every: u64,
     /// Held-out windows that each of those looks at, at most.
     pub evaluate_examples: usize,
+    /// Held-out losses without a new lowest after which training ends; 0 goes on to the last step.
+    pub patience: u64,
+    /// Steps from one checkpoint, from which an interrupted training goes on, to the next.
+    pub checkpoint_every: u64,
     /// Seed of the initial parameters, the order of examples, the windows and the noise.
     pub seed: u64,
 }

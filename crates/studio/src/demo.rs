@@ -70,6 +70,12 @@ impl DemoOptions {
         Ok(Self {
             out,
             input: None,
+            init_from: None,
+            only: None,
+            resume: false,
+            init_from: None,
+            only: None,
+            resume: false,
             force: false,
             synth: SynthOptions::default(),
             n_held_out: [1, 2],
@@ -228,6 +234,9 @@ fn learn_options(options: &DemoOptions) -> LearnOptions {
         provenance: format!("built-in {LEARNED} instruments of ddsp"),
         licence: "MIT OR Apache-2.0".to_owned(),
         out: options.out.join(format!("{LEARNED}s")),
+        init_from: None,
+        only: None,
+        resume: false,
         force: false,
     }
 }

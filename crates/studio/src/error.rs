@@ -17,7 +17,7 @@ pub enum Error {
     /// A run folder whose training was interrupted, with the model it left.
     #[error(
         "output folder {}: its training was interrupted; the best model is model.safetensors there; \
-         name a new folder, or start over with --force",
+         go on with --resume, start over with --force, or name a new folder",
         path.display()
     )]
     Unfinished {

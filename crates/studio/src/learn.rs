@@ -2,6 +2,7 @@
 //! leaves a run folder that tells it all.
 
 mod log;
+mod mixture;
 mod page;
 
 use std::path::{Path, PathBuf};
@@ -12,10 +13,10 @@ use ddsp_data::{
     ExampleIndex, F0Source, Filter, FolderState, HoldOut, OutputFolder, Progress, TrainingExample,
 };
 use ddsp_kernels::SpectralLossTerms;
-use ddsp_model::{Config, LossSummary, ModelMetadata};
+use ddsp_model::{Config, LossSummary, Model, ModelMetadata};
 use ddsp_train::{
-    Ending, EvaluationOptions, ExampleSource, TrainEvent, TrainOptions, TrainOutcome,
-    evaluate_baselines, train,
+    Ending, EvaluationOptions, ExampleSource, InitialModel, Initialization, MixedExamples,
+    TrainEvent, TrainOptions, TrainOutcome, evaluate_baselines, train,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -29,6 +30,9 @@ pub use page::learning_section;
 /// Name of the model in a run folder.
 pub const MODEL_FILE: &str = "model.safetensors";
 
+/// Name of the latest state in a run folder.
+const CHECKPOINT_FILE: &str = "checkpoint.safetensors";
+
 /// What the report of a training says that the user stopped.
 const STOPPED: &str = "stopped";
 
@@ -39,7 +43,8 @@ const CACHED_SAMPLES: usize = 200 << 20;
 /// What to learn from, and how.
 #[derive(Clone, Debug)]
 pub struct LearnOptions {
-    /// Record files, folders of them, or patterns.
+    /// Record files, folders of them, or patterns; each with a weight, as in `a*=0.7`, if they are
+    /// to be mixed by weights.
     pub data: Vec<PathBuf>,
     /// Where f0 comes from.
     pub f0: F0Source,
@@ -55,8 +60,14 @@ pub struct LearnOptions {
     pub provenance: String,
     /// Under which licence they are, for the model file.
     pub licence: String,
+    /// A model whose parameters to begin from.
+    pub init_from: Option<PathBuf>,
+    /// The part of its parameters to take; all without it.
+    pub only: Option<String>,
     /// The run folder.
     pub out: PathBuf,
+    /// Whether to go on from the checkpoint of an earlier run, if there is one.
+    pub resume: bool,
     /// Whether an earlier run's folder is started over.
     pub force: bool,
 }
@@ -87,7 +98,7 @@ pub struct LearnReport {
     pub best_step: u64,
     /// Seconds of training.
     pub seconds: f64,
-    /// Why training ended: `complete`, `time budget`, `stopped`.
+    /// Why training ended: `complete`, `time budget`, `plateau`, `stopped`.
     pub ending: String,
     /// Mean training loss of the last steps.
     pub loss: LossSummary,
@@ -95,6 +106,9 @@ pub struct LearnReport {
     pub held_out_loss: Option<LossSummary>,
     /// What it has to beat, where examples were held out.
     pub baselines: Option<BaselineLosses>,
+    /// What went wrong on the way, and what to do about it.
+    #[serde(default)]
+    pub alarms: Vec<String>,
     /// Whether an earlier run had learned it already.
     #[serde(skip)]
     pub already_done: bool,
@@ -121,21 +135,29 @@ pub struct Split {
 ///
 /// If files cannot be read, none is wanted, or too few are there to hold any out.
 pub fn split(options: &LearnOptions) -> Result<Split> {
-    let all = ExampleIndex::open(&options.data, options.f0)?.filter(&options.filter)?;
-    Ok(match &options.hold_out {
+    let (all, n_sets) = mixture::open(&options.data, options.f0)?;
+    let all = all.filter(&options.filter)?;
+    let split = match &options.hold_out {
         None => Split { training: all, held_out: None },
         Some(hold_out) => {
             let (training, held_out) = all.hold_out(hold_out)?;
             Split { training, held_out: Some(held_out) }
         }
-    })
+    };
+    let n_left = split.training.shares().len();
+    if n_left < n_sets {
+        let reason = format!("only {n_left} of {n_sets} data sets have examples left to train on");
+        return Err(ddsp_data::Error::Data(reason).into());
+    }
+    Ok(split)
 }
 
 /// Learns an instrument as `options` say, and leaves in the run folder the configuration, the log,
 /// the model, a page with the loss curves, and this report as `manifest.json`.
 ///
-/// A finished folder is verified and reported; an interrupted one keeps its model and is started
-/// over only with `force`.
+/// A finished folder is verified and reported; an interrupted one keeps its model, and goes on with
+/// `resume` or is started over with `force`. With `resume` a finished one goes on where `options`
+/// ask for more.
 ///
 /// # Errors
 ///
@@ -181,7 +203,13 @@ fn open_folder(options: &LearnOptions) -> Result<(OutputFolder, FolderState)> {
         "hold_out": options.hold_out,
         "config": options.config,
         "time_budget_secs": options.time_budget_secs,
+        "init_from": options.init_from,
+        "only": options.only,
     });
+    if options.resume && !options.force && options.out.join(CHECKPOINT_FILE).exists() {
+        // What may have changed, and what not, the checkpoint knows better than the folder.
+        return Ok(OutputFolder::go_on(&options.out, "train", &named)?);
+    }
     let (folder, state) = OutputFolder::open(&options.out, "train", &named, options.force)?;
     if state == FolderState::Unfinished && options.out.join(MODEL_FILE).exists() {
         return Err(Error::Unfinished { path: options.out.clone() });
@@ -225,9 +253,14 @@ fn run(
         provenance: options.provenance.clone(),
         licence: options.licence.clone(),
     };
+    let initial = options.init_from.as_deref().map(Model::load).transpose()?;
     let train_options = TrainOptions {
         config: config.clone(),
         folder: Some(&options.out),
+        resume: options.resume,
+        initial: initial
+            .as_ref()
+            .map(|model| InitialModel { model, only: options.only.as_deref() }),
         n_threads: conductor.n_threads,
         time_budget_secs: options.time_budget_secs,
         stop: Some(conductor.stop),
@@ -244,6 +277,7 @@ fn report(outcome: &TrainOutcome, baselines: Option<BaselineLosses>) -> LearnRep
     let ending = match outcome.ending {
         Ending::Complete => "complete",
         Ending::TimeBudget => "time budget",
+        Ending::Plateau => "plateau",
         Ending::Stopped => STOPPED,
     };
     LearnReport {
@@ -257,6 +291,7 @@ fn report(outcome: &TrainOutcome, baselines: Option<BaselineLosses>) -> LearnRep
         loss: summary.loss,
         held_out_loss: summary.held_out_loss,
         baselines,
+        alarms: outcome.alarms.iter().map(ToString::to_string).collect(),
         already_done: false,
     }
 }
@@ -294,7 +329,8 @@ fn cached(
     examples.sort_by_key(|(i, _)| *i);
     let total = index.len() as u64;
     conductor.counter("examples")(Progress { done: total, total });
-    Ok(Box::new(examples.into_iter().map(|(_, example)| example).collect::<Vec<_>>()))
+    let examples = examples.into_iter().map(|(_, example)| example).collect();
+    Ok(Box::new(MixedExamples { examples, shares: index.shares() }))
 }
 
 /// Turns what the trainer tells into events.
@@ -307,6 +343,11 @@ fn shown<'a>(steps: u64, conductor: &'a mut Conductor<'_>) -> impl FnMut(TrainEv
                 "training {n_parameters} parameters on {n_examples} examples, {n_held_out} held out"
             ));
         }
+        TrainEvent::Initialized { report } => tell_initial(report, conductor),
+        TrainEvent::Resumed { step } => {
+            conductor.result(format!("going on from the checkpoint of step {step}"));
+        }
+        TrainEvent::Alarm { alarm } => conductor.result(format!("warning: {alarm}")),
         TrainEvent::Estimated { step_secs, total_secs } => conductor.result(format!(
             "a step takes {} s: at most {steps} steps, about {} s in all",
             number(step_secs),
@@ -321,6 +362,17 @@ fn shown<'a>(steps: u64, conductor: &'a mut Conductor<'_>) -> impl FnMut(TrainEv
             let progress = Progress { done: record.step, total: steps };
             let remaining_secs = Some(remaining_secs);
             (conductor.tell)(Event::Progress { progress, unit: "steps", remaining_secs, status });
+        }
+    }
+}
+
+/// Tells which parameters came from another model.
+fn tell_initial(report: &Initialization, conductor: &mut Conductor<'_>) {
+    conductor
+        .result(format!("{} tensors are those of the model to begin from", report.taken.len()));
+    for (names, why) in [(&report.fresh, "begin at random"), (&report.unused, "are not used")] {
+        if !names.is_empty() {
+            conductor.result(format!("{} {why}: {}", names.len(), names.join(", ")));
         }
     }
 }

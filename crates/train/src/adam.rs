@@ -18,7 +18,8 @@ const NORM_BLOCK: usize = 4096;
 /// The optimizer's state: one moment of each order for every parameter.
 ///
 /// In step `t = 1, 2, …` with gradient `g`, scaled down to the norm `gradient_clip` where it is
-/// longer, and `rate = learning_rate * decay_rate^((t - 1) / decay_steps)`:
+/// longer, and `rate = learning_rate * decay_rate^((t - 1) / decay_steps)`, times `t / warmup_steps`
+/// before that many steps:
 ///
 /// ```text
 /// m += (1 - beta_1) (g - m)        v += (1 - beta_2) (g^2 - v)
@@ -32,6 +33,7 @@ pub struct Adam {
     learning_rate: f64,
     decay_rate: f64,
     decay_steps: f64,
+    warmup_steps: f64,
     gradient_clip: f64,
     step: u64,
     first_moment: Vec<f32>,
@@ -45,6 +47,7 @@ impl Adam {
             learning_rate: config.learning_rate,
             decay_rate: config.decay_rate,
             decay_steps: config.decay_steps as f64,
+            warmup_steps: config.warmup_steps as f64,
             gradient_clip: config.gradient_clip,
             step: 0,
             first_moment: vec![0.0; n_parameters],
@@ -54,7 +57,26 @@ impl Adam {
 
     /// The learning rate of the next step.
     pub fn learning_rate(&self) -> f64 {
-        self.learning_rate * self.decay_rate.powf(self.step as f64 / self.decay_steps)
+        let rate = self.learning_rate * self.decay_rate.powf(self.step as f64 / self.decay_steps);
+        let next = self.step as f64 + 1.0;
+        if next < self.warmup_steps { rate * (next / self.warmup_steps) } else { rate }
+    }
+
+    /// The moments, `[n_parameters]` each: of first order, of second order.
+    pub fn moments(&self) -> [&[f32]; 2] {
+        [&self.first_moment, &self.second_moment]
+    }
+
+    /// Goes on after `step` steps that left `moments`, `[n_parameters]` each.
+    ///
+    /// # Panics
+    ///
+    /// If a length differs from the number of parameters.
+    pub fn restore(&mut self, step: u64, moments: [Vec<f32>; 2]) {
+        let lens = moments.each_ref().map(Vec::len);
+        assert_eq!(lens, [self.first_moment.len(); 2], "Adam: moments of another length");
+        self.step = step;
+        [self.first_moment, self.second_moment] = moments;
     }
 
     /// One step on `parameters`; returns the gradient's norm before clipping.
@@ -151,6 +173,27 @@ mod tests {
             (rate - expected).abs()
         });
         assert!(rates.iter().all(|&error| error < 1e-12), "errors {rates:?}");
+    }
+
+    #[test]
+    fn the_rate_warms_up_in_a_straight_line_to_where_it_would_be() {
+        let mut config = seed_harmonic();
+        (config.learning_rate, config.decay_rate, config.warmup_steps) = (0.5, 1.0, 4);
+        let mut adam = Adam::new(1, &config);
+        for expected in [0.125, 0.25, 0.375, 0.5, 0.5] {
+            let error = (adam.learning_rate() - expected).abs();
+            assert!(error < 1e-12, "rate {} for {expected}", adam.learning_rate());
+            adam.update(&[1.0], &mut [0.0]);
+        }
+    }
+
+    #[test]
+    fn a_restored_state_goes_on_with_the_same_bits() {
+        let (mut adam, mut parameters) = (Adam::new(2, &seed_harmonic()), [1.0, 2.0]);
+        adam.update(&[0.3, -0.1], &mut parameters);
+        let mut restored = Adam::new(2, &seed_harmonic());
+        restored.restore(1, adam.moments().map(<[f32]>::to_vec));
+        assert_eq!(restored, adam);
     }
 
     #[test]

@@ -16,19 +16,53 @@ pub enum Error {
         /// Why not.
         reason: String,
     },
-    /// The loss or its gradient is not a number.
+    /// The loss, its gradient or a parameter is not a number.
     #[error(
-        "{what} became NaN or infinite at step {step} on {}; the last good model is kept: \
-         try a lower train.learning_rate",
-        examples.join(", ")
+        "{what} became NaN or infinite at step {step} on {}; {}: \
+         try a lower train.learning_rate or a train.warmup_steps",
+        examples.join(", "),
+        what_is_kept(checkpoint.as_ref(), model.as_ref())
     )]
     NotFinite {
-        /// Loss or gradient.
+        /// Loss, gradient or parameter.
         what: &'static str,
         /// The step, from 1.
         step: u64,
         /// Names of the examples of its batch, as far as known to be guilty.
         examples: Vec<String>,
+        /// The last good checkpoint, the step after which it was written, and its path.
+        checkpoint: Option<(u64, PathBuf)>,
+        /// The best model so far.
+        model: Option<PathBuf>,
+    },
+    /// A checkpoint that cannot be used, or not with these options or data.
+    #[error("cannot go on from {}: {reason}", path.display())]
+    Checkpoint {
+        /// The file.
+        path: PathBuf,
+        /// Why not.
+        reason: String,
+    },
+    /// A tensor of another model that has another shape here.
+    #[error(
+        "{tensor} is {found:?} in the model to begin from, but {wanted:?} here: give both the same \
+         configuration, or take another part alone with --only"
+    )]
+    InitialShape {
+        /// Its name.
+        tensor: String,
+        /// Its shape here.
+        wanted: Vec<usize>,
+        /// Its shape there.
+        found: Vec<usize>,
+    },
+    /// Another model that has nothing to begin from.
+    #[error("the model to begin from has no {part} that is wanted here; it has {known}")]
+    NothingInitial {
+        /// What was asked for.
+        part: String,
+        /// What there is.
+        known: String,
     },
     /// A file of the run folder could not be written.
     #[error("cannot {action} {}: {source}", path.display())]
@@ -46,4 +80,14 @@ pub enum Error {
     /// The configuration or the model could not be used.
     #[error(transparent)]
     Model(#[from] ddsp_model::Error),
+}
+
+/// What is left of a run that failed.
+fn what_is_kept(checkpoint: Option<&(u64, PathBuf)>, model: Option<&PathBuf>) -> String {
+    let checkpoint = checkpoint.map(|(step, path)| {
+        format!("the last good checkpoint, of step {step}, is {}", path.display())
+    });
+    let model = model.map(|path| format!("the best model so far is {}", path.display()));
+    let kept: Vec<String> = checkpoint.into_iter().chain(model).collect();
+    if kept.is_empty() { "nothing was kept yet".to_owned() } else { kept.join(", ") }
 }

@@ -4,9 +4,12 @@
 
 mod adam;
 mod batch_gradient;
+mod checkpoint;
 mod error;
 mod evaluation;
 mod gradient;
+mod initialization;
+mod loader;
 mod loss;
 mod mean_spectrum;
 mod order;
@@ -14,6 +17,7 @@ mod parallel;
 mod run_log;
 mod source;
 mod trainer;
+mod watch;
 mod window;
 
 pub use adam::Adam;
@@ -21,8 +25,10 @@ pub use batch_gradient::BatchGradient;
 pub use error::Error;
 pub use evaluation::{Baselines, EvaluationOptions, evaluate, evaluate_baselines};
 pub use gradient::{BatchLoss, Gradient, Powers, StepTimes};
+pub use initialization::{InitialModel, Initialization};
 pub use mean_spectrum::MeanSpectrum;
-pub use run_log::StepRecord;
-pub use source::{ExampleSource, Subset};
-pub use trainer::{Ending, TrainEvent, TrainOptions, TrainOutcome, train};
+pub use run_log::{StepRecord, loss_terms};
+pub use source::{ExampleSource, MixedExamples, Subset};
+pub use trainer::{Ending, TrainEvent, TrainOptions, TrainOutcome, train, train_with};
+pub use watch::Alarm;
 pub use window::Window;

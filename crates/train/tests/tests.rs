@@ -1,79 +1,19 @@
 //! Trains a tiny model on synthetic tones, for real.
 
-use std::f64::consts::TAU;
+#[path = "common/tones.rs"]
+mod tones;
+
 use std::fs;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use ddsp_data::{TrainingExample, extract_features};
-use ddsp_kernels::{FrameGrid, SpectralLossTerms};
-use ddsp_model::{Config, Features, Model, ModelMetadata, uniform_noise};
+use ddsp_kernels::SpectralLossTerms;
+use ddsp_model::{Config, Features, Model};
 use ddsp_train::{
     Ending, EvaluationOptions, TrainEvent, TrainOptions, TrainOutcome, evaluate_baselines, train,
 };
 
-const GRID: FrameGrid = FrameGrid { sample_rate: 16_000, hop: 64 };
-
-fn tiny_config(steps: u64) -> Config {
-    let mut config = Config::preset("seed-harmonic").expect("the preset is valid");
-    for assignment in [
-        "decoder.gru_units=16",
-        "decoder.fc_units=16",
-        "harmonic.n_harmonics=8",
-        "noise.n_bands=9",
-        "loss.fft_lens=[512, 128]",
-        "train.example_secs=0.4",
-        "train.batch=2",
-        "train.learning_rate=1e-2",
-        "train.evaluate_every=50",
-    ] {
-        config.set(assignment).expect("a valid setting");
-    }
-    config.train.steps = steps;
-    config
-}
-
-/// Half a second of a tone with five harmonics that fall by 6 dB an octave, in faint noise.
-#[expect(clippy::cast_possible_truncation, reason = "samples are f32")]
-fn tone(f0_hz: f64, level: f64) -> TrainingExample {
-    let mut audio = vec![0.0; 8000];
-    uniform_noise(1, &mut audio);
-    for (n, audio) in audio.iter_mut().enumerate() {
-        let phase = TAU * f0_hz * n as f64 / 16_000.0;
-        let sum: f64 = (1..=5).map(|k| (f64::from(k) * phase).sin() / f64::from(k)).sum();
-        *audio = (level * (sum + 0.003 * f64::from(*audio))) as f32;
-    }
-    let features = extract_features(&audio, GRID);
-    TrainingExample {
-        id: format!("{f0_hz} Hz at {level}"),
-        audio,
-        f0_hz: vec![f0_hz as f32; 125],
-        f0_confidence: vec![1.0; 125],
-        loudness_db: features.loudness_db,
-        labels: Default::default(),
-    }
-}
-
-fn train_set() -> Vec<TrainingExample> {
-    [220.0, 262.0, 311.0, 370.0]
-        .into_iter()
-        .flat_map(|f0| [tone(f0, 0.05), tone(f0, 0.3)])
-        .collect()
-}
-
-fn held_out() -> Vec<TrainingExample> {
-    vec![tone(290.0, 0.12)]
-}
-
-fn options(config: Config) -> TrainOptions<'static> {
-    TrainOptions {
-        config,
-        folder: None,
-        n_threads: 2,
-        time_budget_secs: None,
-        stop: None,
-        metadata: ModelMetadata::default(),
-    }
-}
+use tones::{GRID, held_out, options, tiny_config, train_set};
 
 fn run(options: &TrainOptions<'_>) -> TrainOutcome {
     train(options, &train_set(), &held_out(), &mut |_| ()).expect("training succeeds")
@@ -175,7 +115,7 @@ fn a_stopped_run_keeps_the_model_of_a_shorter_one() {
     })
     .expect("stopping is no failure");
     assert_eq!((stopped.ending, stopped.records.len()), (Ending::Stopped, 4), "the step under way");
-    let shorter = run(&self::options(tiny_config(4)));
+    let shorter = run(&tones::options(tiny_config(4)));
     assert!(stopped.model.parameters == shorter.model.parameters, "as if planned");
 }
 

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 use ddsp_data::{F0Source, FAMILIES, Filter, HoldOut};
-use ddsp_model::{Config, LossSummary};
+use ddsp_model::{Config, LossSummary, Model};
 use ddsp_studio::{LearnOptions, LearnReport, MODEL_FILE, learn, number};
 
 use super::positive;
@@ -24,20 +24,25 @@ enum F0 {
 /// Learns an instrument from record files.
 ///
 /// The run folder gets the configuration, a log, the best model so far, and a page with the loss
-/// curves. Ctrl-C ends the training after the present step and keeps the best model.
+/// curves. Ctrl-C ends the training after the present step and keeps the best model and the state,
+/// from which --resume goes on.
 #[derive(Args)]
 #[command(after_help = "Example: ddsp train --data 'families/string*' --out runs/strings \
                         --hold-out-instruments 1 --hold-out-pitches 2 --set train.batch=4")]
 pub struct Train {
     /// Record files, folders of them, or patterns such as 'families/string*'; give several.
+    ///
+    /// With a weight behind each, as in 'a*=0.7' 'b*=0.3', draws go to the data sets in that
+    /// proportion, whatever their sizes; without weights every example is drawn equally often.
     #[arg(long, required = true, num_args = 1.., value_name = "RECORDS")]
     data: Vec<PathBuf>,
     /// The run folder.
     #[arg(short, long, value_name = "DIR")]
     out: PathBuf,
-    /// A built-in configuration.
-    #[arg(long, value_name = "NAME", default_value = "seed-harmonic")]
-    preset: String,
+    /// A built-in configuration; without it and --config that of the run to --resume, that of the
+    /// model to --init-from, or seed-harmonic.
+    #[arg(long, value_name = "NAME")]
+    preset: Option<String>,
     /// A configuration file instead, such as another run's config.toml.
     #[arg(long, value_name = "FILE.toml", conflicts_with = "preset")]
     config: Option<PathBuf>,
@@ -68,6 +73,16 @@ pub struct Train {
     /// Under which licence the recordings are, kept in the model file.
     #[arg(long, value_name = "TEXT", default_value = "")]
     licence: String,
+    /// Begin from the parameters of this model (fine-tuning), as far as names agree.
+    #[arg(long, value_name = "MODEL")]
+    init_from: Option<PathBuf>,
+    /// Take this part of them only: decoder, encoder, reverb, or a tensor's name.
+    #[arg(long, value_name = "PART", requires = "init_from")]
+    only: Option<String>,
+    /// Go on from the checkpoint of an interrupted run, to the same bits as if it had not been; or
+    /// from a finished one with a higher train.steps. Without a checkpoint, begin.
+    #[arg(long, conflicts_with = "force")]
+    resume: bool,
     /// Start over what an earlier run made.
     #[arg(long)]
     force: bool,
@@ -85,13 +100,17 @@ fn family(name: &str) -> Result<i64, String> {
 impl Train {
     fn configuration(&self) -> Result<Config, Failure> {
         let refused = |e: ddsp_model::Error| Failure::Arguments(e.to_string());
-        let mut config = match &self.config {
-            None => Config::preset(&self.preset).map_err(refused)?,
-            Some(path) => {
+        let of_run = self.out.join("config.toml");
+        let of_run = Some(&of_run).filter(|path| self.resume && path.exists());
+        let mut config = match (&self.preset, self.config.as_ref().or(of_run), &self.init_from) {
+            (Some(preset), ..) => Config::preset(preset).map_err(refused)?,
+            (None, Some(path), _) => {
                 let text = std::fs::read_to_string(path)
                     .map_err(|e| anyhow::anyhow!("cannot read {}: {e}", path.display()))?;
                 Config::from_toml(&text).map_err(|e| anyhow::anyhow!("{}: {e}", path.display()))?
             }
+            (None, None, Some(model)) => Model::load(model).map_err(anyhow::Error::from)?.config,
+            (None, None, None) => Config::preset("seed-harmonic").map_err(refused)?,
         };
         self.settings.iter().try_for_each(|setting| config.set(setting)).map_err(refused)?;
         Ok(config)
@@ -120,7 +139,10 @@ impl Train {
             time_budget_secs: self.time_limit,
             provenance: self.provenance,
             licence: self.licence,
+            init_from: self.init_from,
+            only: self.only,
             out: self.out,
+            resume: self.resume,
             force: self.force,
         })
     }
@@ -146,7 +168,8 @@ impl Train {
             let (step, steps) = (report.best_step, report.steps);
             let model = model.display();
             return Err(Failure::Work(anyhow::anyhow!(
-                "stopped after {steps} steps: {model} is the best so far, of step {step}"
+                "stopped after {steps} steps: {model} is the best so far, of step {step}; \
+                 the same command with --resume goes on"
             )));
         }
         Ok(())

@@ -179,3 +179,40 @@ fn statistics_cover_the_notes() {
     let text = index.statistics(GRID).expect_err("unvoiced").to_string();
     assert!(text.contains("no frame of the data is voiced"), "{text}");
 }
+
+#[test]
+fn mixed_data_sets_keep_their_weights_through_a_selection() {
+    let strings = Scene::new(&[vec![note(8, 1, 60), note(8, 2, 61)]], Keys::Nsynth);
+    let others =
+        Scene::new(&[vec![note(4, 3, 62), note(8, 4, 63)], vec![note(8, 5, 64)]], Keys::Ddsp);
+    let sets = [(strings.dir.path(), 0.25), (others.dir.path(), 3.0)];
+    let index = ExampleIndex::open_mixed(&sets, F0Source::Record).expect("intact");
+    let share = |weight, indices: &[usize]| Share { weight, indices: indices.to_vec() };
+    assert_eq!(index.shares(), [share(0.25, &[0, 1]), share(3.0, &[2, 3, 4])]);
+    assert_eq!(index.read(4, GRID).expect("a note").id, "8-5-64", "files of the second set");
+    let filter = Filter { families: vec![8], pitches: vec![61, 62, 64], ..Filter::default() };
+    let selected = index.filter(&filter).expect("two notes");
+    assert_eq!(selected.shares(), [share(0.25, &[0]), share(3.0, &[1])]);
+    let filter = Filter { families: vec![4], ..Filter::default() };
+    let selected = index.filter(&filter).expect("one note");
+    assert_eq!(selected.shares(), [share(3.0, &[0])], "a data set without examples has no share");
+    for weight in [0.0, -1.0, f64::NAN, f64::INFINITY] {
+        let sets = [(strings.dir.path(), weight)];
+        let error = ExampleIndex::open_mixed(&sets, F0Source::Record).expect_err("no weight");
+        assert!(error.to_string().contains("is not above 0"), "{error}");
+    }
+}
+
+#[test]
+fn lengths_and_checksums_are_known_without_reading() {
+    let (first, mut second) = (note(8, 1, 60), note(8, 1, 60));
+    second.sample_rate = Some(48_000);
+    second.audio_16k = Some(second.audio.clone());
+    second.audio = vec![0.0; 3 * 2560];
+    let scene = Scene::new(&[vec![first.clone(), second, first]], Keys::Ddsp);
+    let index = scene.open(F0Source::Record).expect("intact");
+    let lens = |rate| [0, 1].map(|i| index.n_samples(i, rate));
+    assert_eq!((lens(16_000), lens(48_000)), ([2560, 2560], [2560, 7680]));
+    assert_eq!(index.checksum(0), index.checksum(2), "equal records");
+    assert_ne!(index.checksum(0), index.checksum(1), "other data");
+}

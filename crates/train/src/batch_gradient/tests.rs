@@ -46,7 +46,7 @@ fn examples(n: u16) -> Vec<TrainingExample> {
 fn batch(config: &Config) -> Vec<Window> {
     let n = u16::try_from(config.train.batch).expect("a few");
     let set = examples(n);
-    let draws = Order::new(set.len(), config).batch(0);
+    let draws = Order::new(&set, config).batch(0);
     draws.iter().map(|draw| draw.window(&set, config).expect("usable examples")).collect()
 }
 
