@@ -70,12 +70,6 @@ impl DemoOptions {
         Ok(Self {
             out,
             input: None,
-            init_from: None,
-            only: None,
-            resume: false,
-            init_from: None,
-            only: None,
-            resume: false,
             force: false,
             synth: SynthOptions::default(),
             n_held_out: [1, 2],
@@ -233,9 +227,9 @@ fn learn_options(options: &DemoOptions) -> LearnOptions {
         time_budget_secs: Some(options.training_secs),
         provenance: format!("built-in {LEARNED} instruments of ddsp"),
         licence: "MIT OR Apache-2.0".to_owned(),
-        out: options.out.join(format!("{LEARNED}s")),
         init_from: None,
         only: None,
+        out: options.out.join(format!("{LEARNED}s")),
         resume: false,
         force: false,
     }

@@ -63,15 +63,16 @@ fn assert_same(folder: &Path, outcome: &TrainOutcome, whole: &(tempfile::TempDir
     let summary = |outcome: &TrainOutcome| outcome.model.metadata.training.expect("a summary");
     let (found, expected) = (summary(outcome), summary(whole));
     assert_eq!(found.best_step, expected.best_step, "the same step is kept");
-    assert_eq!((found.loss, found.held_out_loss), (expected.loss, expected.held_out_loss));
-    assert_eq!(outcome.untrained_held_out, whole.untrained_held_out);
+    let losses = (found.loss, found.held_out_loss);
+    assert_eq!(losses, (expected.loss, expected.held_out_loss), "of the summary");
+    assert_eq!(outcome.untrained_held_out, whole.untrained_held_out, "before training");
     let same = outcome.model.parameters == whole.model.parameters;
     assert!(same, "the same bits of the model that is kept");
     let file = Model::load(&folder.join("model.safetensors")).expect("the model");
     assert!(file.parameters == whole.model.parameters, "also in the folder");
     let (found, expected) = (lines(folder), lines(whole_folder.path()));
     for (found, expected) in found.iter().zip(&expected) {
-        assert_eq!(found, expected);
+        assert_eq!(found, expected, "a line of the log");
     }
     assert_eq!(found.len(), expected.len(), "lines of the log");
 }

@@ -2,6 +2,7 @@
 
 use ddsp_kernels::{FrameGrid, VOICED_CONFIDENCE};
 
+use super::tracked::Track;
 use super::{F0Source, RATE_16K, TrainingExample};
 use crate::features::extract_loudness;
 use crate::record::NoteRecord;
@@ -11,7 +12,7 @@ pub(crate) fn to_example(
     record: NoteRecord,
     grid: FrameGrid,
     f0: F0Source,
-    track: &dyn Fn(&[f32]) -> (Vec<f32>, Vec<f32>),
+    track: &dyn Fn(&[f32]) -> Track,
 ) -> Result<TrainingExample, String> {
     check_rates(&record, grid, f0)?;
     let NoteRecord { id, audio, audio_16k, f0_hz, f0_confidence, labels, .. } = record;

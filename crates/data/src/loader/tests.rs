@@ -1,4 +1,5 @@
 use super::*;
+use crate::features::extract_loudness;
 use crate::record::Keys;
 use crate::tfrecord::write_record;
 

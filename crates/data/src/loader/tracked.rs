@@ -17,7 +17,7 @@ const MOST_VALUES: usize = 16 << 20;
 type Place = (usize, u64, u32, usize);
 
 /// The f0 in Hz and the confidence in it.
-type Track = (Vec<f32>, Vec<f32>);
+pub(super) type Track = (Vec<f32>, Vec<f32>);
 
 /// The tracked f0 of examples by their place; first come, first kept.
 #[derive(Debug, Default)]

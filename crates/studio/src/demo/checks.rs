@@ -85,6 +85,7 @@ mod tests {
                 untrained: loss(20.0),
                 mean_spectrum: loss(9.0),
             }),
+            alarms: Vec::new(),
             already_done: false,
         }
     }
