@@ -98,3 +98,23 @@ fn a_file_in_the_way_is_named() {
     let error = refusal(&path, 5);
     assert!(error.starts_with("cannot create folder") && error.contains("file"), "{error}");
 }
+
+#[test]
+fn work_goes_on_in_its_folder_with_other_options_and_in_no_other() {
+    let dir = tempfile::tempdir().expect("a temporary folder");
+    let path = dir.path().join("out");
+    let error = OutputFolder::go_on(&path, "train", &1).expect_err("nothing there").to_string();
+    assert!(error.contains("`ddsp train` did not make it"), "{error}");
+    let (mut folder, _) = OutputFolder::open(&path, "train", &1, false).expect("new");
+    fs::write(path.join("model"), "a model").expect("written");
+    folder.finish_with(&"done").expect("finished");
+    let error = OutputFolder::go_on(&path, "data sort", &1).expect_err("another's").to_string();
+    assert!(error.contains("`ddsp data sort` did not make it"), "{error}");
+    let (_, state) = OutputFolder::go_on(&path, "train", &1).expect("ours");
+    assert_eq!(state, FolderState::Finished, "the same options");
+    let (_, state) = OutputFolder::go_on(&path, "train", &2).expect("ours");
+    assert_eq!(state, FolderState::Unfinished, "other options");
+    assert_eq!(fs::read(path.join("model")).expect("kept"), b"a model");
+    let (_, state) = OutputFolder::open(&path, "train", &2, false).expect("the options are noted");
+    assert_eq!(state, FolderState::Unfinished, "not finished any more");
+}
