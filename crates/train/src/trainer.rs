@@ -1,5 +1,7 @@
 //! The training loop: batches, updates, held-out losses, the best model and the latest state on disk.
 
+mod finite;
+mod folder;
 mod run;
 
 use std::path::Path;

@@ -6,8 +6,10 @@ use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use ddsp_kernels::SpectralLossTerms;
-use ddsp_model::{Config, Model, Parameters, TrainingSummary};
+use ddsp_model::{Model, Parameters, TrainingSummary};
 
+use super::finite::are_finite;
+use super::folder::{MODEL_FILE, remove_if_there, write_config};
 use super::{Ending, TrainEvent, TrainOptions, TrainOutcome};
 use crate::adam::Adam;
 use crate::checkpoint::{Best, CHECKPOINT_FILE, Checkpoint, Progress};
@@ -25,9 +27,6 @@ const MEASURED_STEPS: u64 = 5;
 
 /// Steps whose losses the summary averages.
 const SUMMARY_STEPS: usize = 50;
-
-/// Name of the best model in a run folder.
-const MODEL_FILE: &str = "model.safetensors";
 
 /// A training under way.
 pub(super) struct Run<'a> {
@@ -405,48 +404,9 @@ impl<'a> Run<'a> {
     }
 }
 
-/// Whether there is neither NaN nor infinity, by the bits of the exponents: a loop without branches.
-fn are_finite(values: &[f32]) -> bool {
-    const EXPONENT: u32 = 0x7f80_0000;
-    let largest = values.iter().fold(0, |largest, value| largest.max(value.to_bits() & EXPONENT));
-    largest < EXPONENT
-}
-
 fn mean(terms: impl ExactSizeIterator<Item = SpectralLossTerms>) -> SpectralLossTerms {
     let n = terms.len() as f64;
     let mut sum = SpectralLossTerms::default();
     terms.for_each(|terms| sum += terms);
     sum / n
-}
-
-fn write_config(folder: &Path, config: &Config) -> Result<(), Error> {
-    Ok(ddsp_data::write_atomically(&folder.join("config.toml"), |file| {
-        std::io::Write::write_all(file, config.to_toml().as_bytes())
-    })?)
-}
-
-fn remove_if_there(path: &Path) -> Result<(), Error> {
-    match std::fs::remove_file(path) {
-        Err(source) if source.kind() != std::io::ErrorKind::NotFound => {
-            Err(Error::Io { action: "remove", path: path.to_owned(), source })
-        }
-        _ => Ok(()),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn one_value_that_is_not_finite_is_seen_anywhere() {
-        assert!(are_finite(&[]) && are_finite(&[0.0, -0.0, f32::MAX, f32::MIN, f32::MIN_POSITIVE]));
-        for bad in [f32::NAN, -f32::NAN, f32::INFINITY, f32::NEG_INFINITY] {
-            for at in 0..20 {
-                let mut values = [1.0; 20];
-                values[at] = bad;
-                assert!(!are_finite(&values), "{bad} at {at}");
-            }
-        }
-    }
 }
