@@ -84,8 +84,6 @@ fn what_is_no_checkpoint_is_named_with_its_file() {
         Checkpoint::load(&path).expect_err("refused").to_string()
     };
     let whole = checkpoint(true).to_bytes();
-    let old = String::from_utf8_lossy(&whole[..600]).contains("\"format_version\":\"1\"");
-    assert!(old, "the version is where the test changes it");
     let at = whole.windows(20).position(|w| w == b"\"format_version\":\"1\"").expect("there");
     let mut newer = whole.clone();
     newer[at + 18] = b'7';
