@@ -3,6 +3,7 @@
 mod analyze;
 mod data;
 mod demo;
+mod evaluate;
 mod model;
 mod train;
 mod transfer;
@@ -26,6 +27,8 @@ pub enum Command {
     Data(data::Data),
     /// Learn an instrument from a data set.
     Train(train::Train),
+    /// Measure how well a model plays what it has not heard, beside baselines.
+    Evaluate(evaluate::Evaluate),
     /// Play a recording with a learned instrument.
     Transfer(transfer::Transfer),
     /// Measure f0, confidence and loudness of a recording.
@@ -45,6 +48,7 @@ pub fn run(command: Command, console: &mut Console) -> Result<(), Failure> {
         Command::Demo(demo) => demo.run(console),
         Command::Data(data) => data.run(console),
         Command::Train(train) => train.run(console),
+        Command::Evaluate(evaluate) => evaluate.run(console),
         Command::Transfer(transfer) => transfer.run(console),
         Command::Analyze(analyze) => analyze.run(console),
         Command::Model(model) => model.run(console),

@@ -4,7 +4,7 @@ mod common;
 
 use common::{ddsp, stdout_of};
 
-const COMMANDS: [&[&str]; 14] = [
+const COMMANDS: [&[&str]; 15] = [
     &["demo"],
     &["data", "download"],
     &["data", "synth"],
@@ -16,6 +16,7 @@ const COMMANDS: [&[&str]; 14] = [
     &["data", "stats"],
     &["data", "doctor"],
     &["train"],
+    &["evaluate"],
     &["transfer"],
     &["analyze"],
     &["model", "show"],

@@ -2,7 +2,7 @@
 //!
 //! Its metadata, all text: `format`, `format_version`, `config` (TOML), `sample_rate` and
 //! `frame_rate` (Hz), `pitch_statistics`, `loudness_statistics` and `training` (JSON, where known),
-//! `provenance`, `licence`, and `sha256` of the tensor bytes. Equal models are equal files.
+//! `provenance`, `licence`, `selection` (where known), and `sha256` of the tensor bytes. Equal models are equal files.
 
 mod container;
 mod statistics;
@@ -67,6 +67,9 @@ impl Model {
         if let Some(training) = &self.metadata.training {
             insert("training", json(serde_json::to_string(training)));
         }
+        if let Some(selection) = &self.metadata.selection {
+            insert("selection", selection.clone());
+        }
         statistics::write(&self.metadata, &mut header);
         header
     }
@@ -97,6 +100,7 @@ impl Model {
             training: optional_json(&container, "training")?,
             provenance: container.text("provenance")?.to_owned(),
             licence: container.text("licence")?.to_owned(),
+            selection: container.metadata.get("selection").cloned(),
         };
         Ok(Self { config, parameters, metadata })
     }

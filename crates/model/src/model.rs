@@ -41,6 +41,9 @@ pub struct ModelMetadata {
     pub provenance: String,
     /// Under which licence the recordings are, in free text.
     pub licence: String,
+    /// Which of the data was learned from and which held out, in the words of whoever trained it;
+    /// evaluation reads it back to know what the model has not heard.
+    pub selection: Option<String>,
 }
 
 /// How training went.

@@ -66,6 +66,21 @@ pub enum Error {
         /// Samples of a frame.
         hop: usize,
     },
+    /// The examples to judge by are those that the model has heard.
+    #[error(
+        "the model was trained on all {n} of these examples, with none held out: judge it by other \
+         data, or by what it has heard with --split train"
+    )]
+    NothingHeldOut {
+        /// How many there are.
+        n: usize,
+    },
+    /// Examples that the model has heard are wanted, and it is not known which these are.
+    #[error(
+        "these are not the records that the model was trained on, or not in the same order: name \
+         those, or leave --split train out"
+    )]
+    NotTrainingData,
     /// A run folder whose log cannot be understood.
     #[error("{}, line {line}: {reason}; train again with --force", path.display())]
     Log {

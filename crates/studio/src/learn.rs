@@ -22,6 +22,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use crate::error::{Error, Result};
+use crate::evaluate::{Selection, fingerprint};
 use crate::event::{Conductor, Event};
 use crate::report::{LossPoint, number};
 
@@ -127,6 +128,8 @@ pub struct Split {
     pub training: ExampleIndex,
     /// Held out; none if nothing was to be.
     pub held_out: Option<ExampleIndex>,
+    /// How they were chosen: kept in the model file, for evaluation to find the same split.
+    selection: Selection,
 }
 
 /// Scans the data and splits them as `options` say.
@@ -137,11 +140,17 @@ pub struct Split {
 pub fn split(options: &LearnOptions) -> Result<Split> {
     let (all, n_sets) = mixture::open(&options.data, options.f0)?;
     let all = all.filter(&options.filter)?;
+    let selection = Selection {
+        fingerprint: fingerprint(&all),
+        f0: options.f0,
+        filter: options.filter.clone(),
+        hold_out: options.hold_out.clone(),
+    };
     let split = match &options.hold_out {
-        None => Split { training: all, held_out: None },
+        None => Split { training: all, held_out: None, selection },
         Some(hold_out) => {
             let (training, held_out) = all.hold_out(hold_out)?;
-            Split { training, held_out: Some(held_out) }
+            Split { training, held_out: Some(held_out), selection }
         }
     };
     let n_left = split.training.shares().len();
@@ -252,6 +261,7 @@ fn run(
         training: None,
         provenance: options.provenance.clone(),
         licence: options.licence.clone(),
+        selection: Some(split.selection.to_json()),
     };
     let initial = options.init_from.as_deref().map(Model::load).transpose()?;
     let train_options = TrainOptions {

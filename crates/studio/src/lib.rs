@@ -11,6 +11,7 @@ mod check;
 mod demo;
 mod distribution;
 mod error;
+mod evaluate;
 mod event;
 mod figure;
 mod learn;
@@ -27,6 +28,10 @@ pub use check::{Check, Limit};
 pub use demo::{DemoOptions, DemoReport, PlayedSound, demo};
 pub use distribution::statistics_picture;
 pub use error::{Error, Result};
+pub use evaluate::{
+    EvaluateOptions, EvaluateSettings, Evaluated, Evaluation, EvaluationReport, ExampleMeasures,
+    GroupSummary, Label, Part, PlayerSummary, Summaries, evaluate, evaluate_examples,
+};
 pub use event::{Conductor, Event};
 pub use figure::{Curve, Figure, Image, Level, Role, data_url};
 pub use learn::{

@@ -50,6 +50,13 @@ pub enum Block {
         /// As many cells each.
         rows: Vec<Vec<String>>,
     },
+    /// The same, sorted by any column at a click on its heading.
+    Sortable {
+        /// Names of the columns.
+        header: Vec<String>,
+        /// As many cells each.
+        rows: Vec<Vec<String>>,
+    },
     /// Figures side by side, each with the sound it shows if there is one, as a WAV file's bytes.
     Figures(Vec<(Figure, Option<Vec<u8>>)>),
 }
@@ -82,6 +89,7 @@ impl Report {
                     }
                     footer { "Made by ddsp " (env!("CARGO_PKG_VERSION")) }
                     script { (PreEscaped(include_str!("report/player.js"))) }
+                    script { (PreEscaped(include_str!("report/sort.js"))) }
                 }
             }
         };
@@ -153,6 +161,12 @@ impl Block {
             Self::Table { header, rows } => html! {
                 div class="scroll" { table {
                     thead { tr { @for name in header { th { (name) } } } }
+                    tbody { @for row in rows { tr { @for cell in row { td { (cell) } } } } }
+                } }
+            },
+            Self::Sortable { header, rows } => html! {
+                div class="scroll" { table class="sortable" {
+                    thead { tr { @for name in header { th { button type="button" { (name) } } } } }
                     tbody { @for row in rows { tr { @for cell in row { td { (cell) } } } } }
                 } }
             },

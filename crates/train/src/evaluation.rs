@@ -1,4 +1,15 @@
 //! How far a model, or something simpler, is from recordings it has not heard.
+//!
+//! [`evaluate`] and [`evaluate_baselines`] are quick and know the loss alone: training calls them
+//! every few steps. [`Judge`] measures whatever there is to measure.
+
+mod comparison;
+mod measures;
+mod onsets;
+mod pitch;
+mod player;
+mod spectrum;
+mod summary;
 
 use ddsp_kernels::SpectralLossTerms;
 use ddsp_model::{Config, Features, Model, derived_seed};
@@ -9,6 +20,12 @@ use crate::mean_spectrum::MeanSpectrum;
 use crate::parallel::map_indexed;
 use crate::source::ExampleSource;
 use crate::window::{Window, first_window};
+
+pub use comparison::{Judge, Judged, Performance};
+pub use measures::{MEASURES, Measure, Measures};
+pub use player::Player;
+pub use spectrum::FLOOR_DB;
+pub use summary::Summary;
 
 /// Tells the noise of evaluation apart from that of training.
 const NOISE_STREAM: u64 = 0x6576_616c;
@@ -47,7 +64,7 @@ pub fn evaluate(
     options: EvaluationOptions,
 ) -> Result<SpectralLossTerms, Error> {
     mean_loss(&model.config, source, options, |window, noise_seed| {
-        model.render(features(window), noise_seed).audio
+        render_model(model, window, noise_seed)
     })
 }
 
@@ -63,7 +80,7 @@ pub fn evaluate_baselines(
     options: EvaluationOptions,
 ) -> Result<Baselines, Error> {
     let untrained = Model::new(config.clone(), config.train.seed);
-    let mean_spectrum = learn_mean_spectrum(config, train_set, options.n_threads)?;
+    let mean_spectrum = MeanSpectrum::of(config, train_set, options.n_threads)?;
     Ok(Baselines {
         silence: mean_loss(config, held_out, options, |_, _| vec![0.0; config.example_samples()])?,
         untrained: evaluate(&untrained, held_out, options)?,
@@ -73,27 +90,39 @@ pub fn evaluate_baselines(
     })
 }
 
+/// What `model` makes of a window: the only place where evaluation plays a model.
+fn render_model(model: &Model, window: &Window, noise_seed: u64) -> Vec<f32> {
+    model.render(features(window), noise_seed).audio
+}
+
 fn features(window: &Window) -> Features<'_> {
     Features { f0_hz: &window.f0_hz, loudness_db: &window.loudness_db }
 }
 
-fn learn_mean_spectrum(
-    config: &Config,
-    train_set: &dyn ExampleSource,
-    n_threads: usize,
-) -> Result<MeanSpectrum, Error> {
-    let indices = spaced(train_set.len(), MEAN_SPECTRUM_EXAMPLES);
-    let learned = map_indexed(indices.len(), n_threads, |i| {
-        let window = first_window(train_set, indices[i], config)?;
-        let mut spectrum = MeanSpectrum::new(config.grid());
-        spectrum.learn(&window.audio, features(&window));
-        Ok::<_, Error>(spectrum)
-    });
-    let mut sum = MeanSpectrum::new(config.grid());
-    for spectrum in learned {
-        sum.merge(&spectrum?);
+impl MeanSpectrum {
+    /// That of up to 200 examples of `train_set`, evenly spaced.
+    ///
+    /// # Errors
+    ///
+    /// If an example cannot be read or used.
+    pub fn of(
+        config: &Config,
+        train_set: &dyn ExampleSource,
+        n_threads: usize,
+    ) -> Result<Self, Error> {
+        let indices = spaced(train_set.len(), MEAN_SPECTRUM_EXAMPLES);
+        let learned = map_indexed(indices.len(), n_threads, |i| {
+            let window = first_window(train_set, indices[i], config)?;
+            let mut spectrum = Self::new(config.grid());
+            spectrum.learn(&window.audio, features(&window));
+            Ok::<_, Error>(spectrum)
+        });
+        let mut sum = Self::new(config.grid());
+        for spectrum in learned {
+            sum.merge(&spectrum?);
+        }
+        Ok(sum)
     }
-    Ok(sum)
 }
 
 /// Mean over examples of the loss of what `render` makes of a window and a noise seed.

@@ -23,7 +23,10 @@ mod window;
 pub use adam::Adam;
 pub use batch_gradient::BatchGradient;
 pub use error::Error;
-pub use evaluation::{Baselines, EvaluationOptions, evaluate, evaluate_baselines};
+pub use evaluation::{
+    Baselines, EvaluationOptions, FLOOR_DB, Judge, Judged, MEASURES, Measure, Measures,
+    Performance, Player, Summary, evaluate, evaluate_baselines,
+};
 pub use gradient::{BatchLoss, Gradient, Powers, StepTimes};
 pub use initialization::{InitialModel, Initialization};
 pub use mean_spectrum::MeanSpectrum;

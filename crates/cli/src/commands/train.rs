@@ -14,11 +14,20 @@ use crate::interrupt;
 
 /// Where f0 comes from.
 #[derive(Clone, Copy, Debug, clap::ValueEnum)]
-enum F0 {
+pub(super) enum F0 {
     /// From the records.
     Record,
     /// Tracked anew from the audio.
     Tracker,
+}
+
+impl From<F0> for F0Source {
+    fn from(f0: F0) -> Self {
+        match f0 {
+            F0::Record => Self::Record,
+            F0::Tracker => Self::Tracker,
+        }
+    }
 }
 
 /// Learns an instrument from record files.
@@ -91,7 +100,8 @@ pub struct Train {
     json: bool,
 }
 
-fn family(name: &str) -> Result<i64, String> {
+/// Index of a family of that name.
+pub(super) fn family(name: &str) -> Result<i64, String> {
     let index = FAMILIES.iter().position(|family| *family == name);
     let index = index.and_then(|index| i64::try_from(index).ok());
     index.ok_or_else(|| format!("no such family; there are {}", FAMILIES.join(", ")))
@@ -130,10 +140,7 @@ impl Train {
         Ok(LearnOptions {
             hold_out: self.hold_out(config.train.seed),
             data: self.data,
-            f0: match self.f0 {
-                F0::Record => F0Source::Record,
-                F0::Tracker => F0Source::Tracker,
-            },
+            f0: self.f0.into(),
             filter: Filter { families: self.families, ..Filter::default() },
             config,
             time_budget_secs: self.time_limit,

@@ -30,6 +30,7 @@ fn small_model() -> Model {
     });
     model.metadata.provenance = "built-in \"strings\"\nand more".to_owned();
     model.metadata.licence = "CC0 1.0".to_owned();
+    model.metadata.selection = Some("{\"hold_out\": \"none\"}".to_owned());
     model
 }
 
