@@ -154,8 +154,8 @@ fn models_that_are_none_or_of_another_version_are_refused() {
     let model = tiny_training(case.folder.path());
     let bytes = fs::read(&model).expect("a model");
     let text = String::from_utf8_lossy(&bytes).into_owned();
-    assert!(text.contains("\"format_version\":\"1\""), "the test knows the header");
-    let version = b"\"format_version\":\"1\"";
+    assert!(text.contains("\"format_version\":\"2\""), "the test knows the header");
+    let version = b"\"format_version\":\"2\"";
     let at = bytes.windows(version.len()).position(|w| w == version).expect("there");
     let mut other = bytes.clone();
     other[at + version.len() - 2] = b'7';

@@ -5,7 +5,7 @@
 
 use std::thread;
 
-use ddsp_model::{Config, DecoderCache, DecoderStream, RnnFcDecoder};
+use ddsp_model::{Architecture, Config, DecoderCache, DecoderStream, RnnFcDecoder};
 use divan::Bencher;
 use divan::counter::ItemsCount;
 
@@ -28,8 +28,9 @@ struct Share {
 impl Share {
     fn new(n_examples: usize) -> Self {
         let config = Config::preset("seed-harmonic").expect("the preset is valid");
-        let decoder = RnnFcDecoder::new(&config);
-        let parameters = decoder.initial_parameters(1).values;
+        let architecture = Architecture::new(&config);
+        let parameters = architecture.table().initial_parameters(1).values;
+        let decoder = architecture.decoder().clone();
         let n_rows = N_FRAMES * n_examples;
         let input = |rate: f32| (0..n_rows).map(|i| 0.5 + 0.5 * (rate * i as f32).sin()).collect();
         Self {
@@ -44,13 +45,19 @@ impl Share {
 
     fn forward(&mut self) {
         let Self { decoder, parameters, cache, inputs: [loudness, f0], outputs, .. } = self;
-        decoder.forward(parameters, [loudness, f0], cache, outputs);
+        decoder.forward(parameters, &[loudness, f0], cache, outputs);
     }
 
     /// The outputs serve as their own gradient.
     fn backward(&mut self) {
         let Self { decoder, parameters, cache, inputs: [loudness, f0], outputs, gradients } = self;
-        decoder.backward(parameters, [loudness, f0], cache, outputs, gradients);
+        decoder.backward(
+            parameters,
+            &[loudness, f0],
+            cache,
+            outputs,
+            gradients.as_mut_slice().into(),
+        );
     }
 
     /// Two for each weight of a kernel and row; a backward pass needs twice as many.
@@ -101,7 +108,7 @@ fn stream(bencher: Bencher<'_, '_>) {
     let mut stream = DecoderStream::new(decoder, parameters);
     bencher.counter(ItemsCount::new(flop)).bench_local(|| {
         for (frame, outputs) in outputs.chunks_exact_mut(n_outputs).enumerate() {
-            stream.process([&loudness[frame..=frame], &f0[frame..=frame]], outputs);
+            stream.process(&[&loudness[frame..=frame], &f0[frame..=frame]], outputs);
         }
     });
 }

@@ -5,28 +5,56 @@
 
 mod validation;
 
-use ddsp_kernels::FrameGrid;
+use ddsp_kernels::{AmplitudeInterpolation, FrameGrid};
 use serde::{Deserialize, Serialize};
 
 use crate::error::Error;
 use crate::nearest::nearest;
 
 /// The presets by name.
-const PRESETS: [(&str, &str); 1] =
-    [("seed-harmonic", include_str!("../presets/seed-harmonic.toml"))];
+const PRESETS: [(&str, &str); 9] = [
+    ("seed-harmonic", include_str!("../presets/seed-harmonic.toml")),
+    ("seed-sinusoidal", include_str!("../presets/seed-sinusoidal.toml")),
+    ("seed-wavetable", include_str!("../presets/seed-wavetable.toml")),
+    ("solo", include_str!("../presets/solo.toml")),
+    ("tiny", include_str!("../presets/tiny.toml")),
+    ("nsynth-ae", include_str!("../presets/nsynth-ae.toml")),
+    ("vst", include_str!("../presets/vst.toml")),
+    ("vst-32k", include_str!("../presets/vst-32k.toml")),
+    ("vst-48k", include_str!("../presets/vst-48k.toml")),
+];
 
 /// Everything that determines a model and its training, apart from the data.
+///
+/// A model has the parts whose sections its configuration has: one of `harmonic`, `sinusoidal` and
+/// `wavetable`, noise, at most one of `reverb` and `noise_reverb`, and perhaps an `encoder`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Config {
     /// Rates of audio and controls.
     pub audio: AudioConfig,
-    /// Sizes of the network.
+    /// The network from features to controls.
     pub decoder: DecoderConfig,
+    /// The network from the sound itself to what pitch and level do not say.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub encoder: Option<EncoderConfig>,
     /// The harmonic synthesizer.
-    pub harmonic: HarmonicConfig,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub harmonic: Option<HarmonicConfig>,
+    /// The sinusoidal synthesizer.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sinusoidal: Option<SinusoidalConfig>,
+    /// The wavetable synthesizer.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub wavetable: Option<WavetableConfig>,
     /// The noise synthesizer.
     pub noise: NoiseConfig,
+    /// Reverberation by a learned impulse response.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reverb: Option<ReverbConfig>,
+    /// Reverberation by noise with learned decays.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub noise_reverb: Option<NoiseReverbConfig>,
     /// What training minimises.
     pub loss: LossConfig,
     /// How training goes about it.
@@ -43,16 +71,45 @@ pub struct AudioConfig {
     pub frame_rate: u32,
 }
 
-/// Sizes of the network from features to controls.
+/// The network from features to controls.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct DecoderConfig {
+    /// Which measure of level it takes beside f0.
+    pub level: Level,
     /// Width of the recurrent layer.
     pub gru_units: usize,
     /// Width of each dense layer.
     pub fc_units: usize,
-    /// Dense layers in each of the three stacks.
+    /// Dense layers in each stack; 0 leads the inputs straight to the recurrent layer, and its
+    /// outputs, beside them, straight to the controls.
     pub fc_layers: usize,
+}
+
+/// A measure of level.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Level {
+    /// A-weighted loudness.
+    Loudness,
+    /// Unweighted power under a window of 64 ms, which is quick to measure live.
+    Power,
+}
+
+/// The network from mel-frequency cepstral coefficients to a latent `z` at a low rate.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct EncoderConfig {
+    /// Coefficients of a frame.
+    pub n_coefficients: usize,
+    /// Samples under the window of a frame.
+    pub fft_len: usize,
+    /// Samples from one frame to the next.
+    pub hop: usize,
+    /// Width of the recurrent layer.
+    pub gru_units: usize,
+    /// Width of `z`.
+    pub z_len: usize,
 }
 
 /// The harmonic synthesizer.
@@ -61,6 +118,54 @@ pub struct DecoderConfig {
 pub struct HarmonicConfig {
     /// Partials, the fundamental included.
     pub n_harmonics: usize,
+    /// How amplitudes go from frame to frame.
+    pub interpolation: AmplitudeCurve,
+}
+
+/// The sinusoidal synthesizer: partials whose amplitudes and frequencies are predicted one by one.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SinusoidalConfig {
+    /// Sinusoids.
+    pub n_sinusoids: usize,
+    /// Semitones by which sinusoid `k` may leave `k f0` to either side.
+    pub detune_semitones: f64,
+    /// Added to the network's output before the map to amplitudes, which is not normalised: with
+    /// 0, many sinusoids together would begin far too loud.
+    pub initial_bias: f64,
+    /// How amplitudes go from frame to frame.
+    pub interpolation: AmplitudeCurve,
+}
+
+/// The wavetable synthesizer: periods that are learned, and mixed from frame to frame.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct WavetableConfig {
+    /// Tables.
+    pub n_tables: usize,
+    /// Values in a table.
+    pub table_len: usize,
+    /// How amplitudes go from frame to frame.
+    pub interpolation: AmplitudeCurve,
+}
+
+/// How amplitudes go from frame to frame.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum AmplitudeCurve {
+    /// In halves of a Hann window, smooth at the frames.
+    Window,
+    /// In straight lines.
+    Linear,
+}
+
+impl From<AmplitudeCurve> for AmplitudeInterpolation {
+    fn from(curve: AmplitudeCurve) -> Self {
+        match curve {
+            AmplitudeCurve::Window => Self::Window,
+            AmplitudeCurve::Linear => Self::Linear,
+        }
+    }
 }
 
 /// The noise synthesizer.
@@ -72,6 +177,31 @@ pub struct NoiseConfig {
     /// Taps of the filter; 0 keeps all `2 (n_bands - 1)`.
     pub window_len: usize,
     /// Added to the network's output before the map to magnitudes.
+    pub initial_bias: f64,
+}
+
+/// Reverberation by a learned impulse response.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ReverbConfig {
+    /// Taps of the response, samples.
+    pub ir_len: usize,
+}
+
+/// Reverberation by noise with learned decays: a response of [`ReverbConfig`]'s kind whose bands
+/// are magnitudes at a frame rate, with fewer values to learn.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct NoiseReverbConfig {
+    /// Taps of the response, samples; whole frames.
+    pub ir_len: usize,
+    /// Frames of the magnitudes.
+    pub n_frames: usize,
+    /// Filter magnitudes from DC to the Nyquist frequency.
+    pub n_bands: usize,
+    /// Taps of the filter; 0 keeps all `2 (n_bands - 1)`.
+    pub window_len: usize,
+    /// Added to the learned values before the map to magnitudes.
     pub initial_bias: f64,
 }
 
@@ -309,7 +439,7 @@ mod tests {
             ("train.example_secs=1e300", "train.example_secs is 1"),
             ("audio.frame_rate=300", "a divisor of audio.sample_rate = 16000"),
             ("loss.fft_lens=[]", "the count of loss.fft_lens is 0"),
-            ("loss.fft_lens=[1000]", "a power of two"),
+            ("loss.fft_lens=[1001]", "a multiple of 4"),
         ];
         for (assignment, reason) in cases {
             let error = refusal(assignment);

@@ -2,7 +2,8 @@
 //!
 //! `RnnFcDecoder` of DDSP (Engel et al. 2020): each input has a stack of layers of its own; their
 //! outputs, side by side, go through a GRU; its outputs, beside the stacks' again, go through one
-//! more stack and a dense layer. Rows are time-major, `(frame, example)`.
+//! more stack and a dense layer. Stacks may have no layer, as in the paper's `tiny` model: then the
+//! inputs themselves go there. Rows are time-major, `(frame, example)`.
 
 mod fc_stack;
 mod stream;
@@ -14,17 +15,38 @@ pub use stream::DecoderStream;
 use std::ops::Range;
 
 use ddsp_kernels::nn::{
-    Dense, DenseGradients, Gru, GruGradients, GruRecurrence, GruSequence, GruWeights, dense,
-    dense_backward,
+    Dense, DenseGradients, Gru, GruRecurrence, GruSequence, dense, dense_backward,
 };
 use ddsp_kernels::{Matrix, MatrixMut};
 
 use self::fc_stack::{FcBackward, FcScratch, FcStack, FcStackCache};
-use crate::Config;
-use crate::parameters::{Initial, ParameterTable, Parameters};
+use crate::config::{Config, Level};
+use crate::gru_ranges::GruRanges;
+use crate::parameters::{Initial, ParameterTable};
 
-/// The inputs, in the order in which their stacks' outputs lie side by side.
-const INPUTS: [&str; 2] = ["loudness_scaled", "f0_scaled"];
+/// What a decoder takes, in the order in which its stacks' outputs lie side by side.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct DecoderInput {
+    /// Name of its stack among the parameters.
+    pub name: &'static str,
+    /// Columns of a row.
+    pub n_columns: usize,
+}
+
+impl DecoderInput {
+    /// The inputs that `config` asks for: level, f0 and, with an encoder, its `z`.
+    pub fn all(config: &Config) -> Vec<Self> {
+        let level = match config.decoder.level {
+            Level::Loudness => "loudness_scaled",
+            Level::Power => "power_scaled",
+        };
+        let mut inputs: Vec<Self> =
+            [level, "f0_scaled"].map(|name| Self { name, n_columns: 1 }).into();
+        let z = config.encoder.as_ref().map(|encoder| encoder.z_len);
+        inputs.extend(z.map(|n_columns| Self { name: "z", n_columns }));
+        inputs
+    }
+}
 
 /// Rows that go through a stack together: few enough that they stay in the second-level cache from
 /// one layer to the next, enough that a matrix product pays for its packing.
@@ -33,21 +55,16 @@ const CHUNK: usize = 256;
 /// The layers of a decoder, and where their parameters lie.
 #[derive(Clone, Debug)]
 pub struct RnnFcDecoder {
-    input_stacks: [FcStack; 2],
+    inputs: Vec<DecoderInput>,
+    input_stacks: Vec<FcStack>,
     gru: GruRanges,
     output_stack: FcStack,
     output: OutputRanges,
     gru_units: usize,
     fc_units: usize,
     n_outputs: usize,
-    table: ParameterTable,
-}
-
-#[derive(Clone, Debug)]
-struct GruRanges {
-    kernel: Range<usize>,
-    recurrent_kernel: Range<usize>,
-    bias: Range<usize>,
+    /// Parameters of the whole model.
+    n_parameters: usize,
 }
 
 #[derive(Clone, Debug)]
@@ -64,8 +81,8 @@ pub struct DecoderCache {
     n_examples: usize,
     /// Rows that there is room for.
     max_rows: usize,
-    input_stacks: [FcStackCache; 2],
-    /// `[n_rows, 2 fc_units + gru_units]`: the outputs of both input stacks, then the GRU's.
+    input_stacks: Vec<FcStackCache>,
+    /// `[n_rows, joined_width]`: the outputs of the input stacks, then the GRU's.
     joined: Vec<f32>,
     grad_joined: Vec<f32>,
     gru: Gru,
@@ -73,9 +90,9 @@ pub struct DecoderCache {
     /// `[n_examples, gru_units]`: the GRU's state after the last frame.
     state: Vec<f32>,
     output_stack: FcStackCache,
-    /// `[n_rows, fc_units]`: the output of the output stack.
+    /// `[n_rows, hidden_width]`: the output of the output stack.
     hidden: Vec<f32>,
-    /// `[CHUNK, fc_units]`
+    /// `[CHUNK, hidden_width]`
     grad_hidden: Vec<f32>,
     scratch: FcScratch,
 }
@@ -91,97 +108,92 @@ impl DecoderCache {
         Self {
             n_examples,
             max_rows,
-            input_stacks: [0, 1].map(|i| FcStackCache::new(&decoder.input_stacks[i], max_rows)),
+            input_stacks: (decoder.input_stacks.iter())
+                .map(|stack| FcStackCache::new(stack, max_rows))
+                .collect(),
             joined: vec![0.0; max_rows * width],
             grad_joined: Vec::new(),
             gru: Gru::new(decoder.gru_units, max_rows),
             recurrence: GruRecurrence::default(),
             state: vec![0.0; n_examples * decoder.gru_units],
             output_stack: FcStackCache::new(&decoder.output_stack, max_rows),
-            hidden: vec![0.0; max_rows * decoder.fc_units],
-            grad_hidden: vec![0.0; chunk * decoder.fc_units],
+            hidden: vec![0.0; max_rows * decoder.hidden_width()],
+            grad_hidden: vec![0.0; chunk * decoder.hidden_width()],
             scratch: FcScratch::new(chunk, decoder.fc_units),
         }
     }
 }
 
 impl RnnFcDecoder {
-    /// The decoder that `config` describes; its outputs in a row are 1 amplitude, the harmonic
-    /// distribution and the magnitudes.
-    ///
-    /// # Panics
-    ///
-    /// If `config` asks for no layer.
-    pub fn new(config: &Config) -> Self {
+    /// The decoder that `config` describes, with `n_outputs` for each row; enters its parameters
+    /// into `table`.
+    pub(crate) fn new(config: &Config, n_outputs: usize, table: &mut ParameterTable) -> Self {
         let (gru_units, fc_units) = (config.decoder.gru_units, config.decoder.fc_units);
         let fc_layers = config.decoder.fc_layers;
-        let n_outputs = 1 + config.harmonic.n_harmonics + config.noise.n_bands;
-        let mut table = ParameterTable::default();
-        let input_stacks =
-            INPUTS.map(|name| FcStack::new(&mut table, name, 1, fc_units, fc_layers));
-        let mut push = |name: &str, shape: &[usize], initial: Initial| {
-            table.push(name.to_owned(), shape, initial)
+        let inputs = DecoderInput::all(config);
+        let stack = |input: &DecoderInput| {
+            FcStack::new(table, input.name, input.n_columns, fc_units, fc_layers)
         };
-        let n_in = INPUTS.len() * fc_units;
-        let gru = GruRanges {
-            kernel: push("gru/kernel", &[n_in, 3 * gru_units], Initial::GlorotUniform),
-            recurrent_kernel: push(
-                "gru/recurrent_kernel",
-                &[gru_units, 3 * gru_units],
-                Initial::Orthogonal,
-            ),
-            bias: push("gru/bias", &[2, 3 * gru_units], Initial::Zeros),
-        };
+        let input_stacks: Vec<FcStack> = inputs.iter().map(stack).collect();
+        let n_in = input_stacks.iter().map(FcStack::n_out).sum::<usize>();
+        let gru = GruRanges::new(table, "gru", n_in, gru_units);
         let output_stack =
-            FcStack::new(&mut table, "output_stack", n_in + gru_units, fc_units, fc_layers);
-        let kernel =
-            table.push("output/kernel".to_owned(), &[fc_units, n_outputs], Initial::GlorotUniform);
+            FcStack::new(table, "output_stack", n_in + gru_units, fc_units, fc_layers);
+        let shape = [output_stack.n_out(), n_outputs];
+        let kernel = table.push("output/kernel".to_owned(), &shape, Initial::GlorotUniform);
         let bias = table.push("output/bias".to_owned(), &[n_outputs], Initial::Zeros);
-        let output = OutputRanges { kernel, bias };
-        Self { input_stacks, gru, output_stack, output, gru_units, fc_units, n_outputs, table }
+        Self {
+            inputs,
+            input_stacks,
+            gru,
+            output_stack,
+            output: OutputRanges { kernel, bias },
+            gru_units,
+            fc_units,
+            n_outputs,
+            n_parameters: table.n_values(),
+        }
     }
 
-    /// Names, shapes and places of the parameters.
-    pub fn table(&self) -> ParameterTable {
-        self.table.clone()
+    /// Tells how many parameters the model has in all, of which the decoder's are the first.
+    pub(crate) fn set_n_parameters(&mut self, n_parameters: usize) {
+        self.n_parameters = n_parameters;
     }
 
-    /// Parameters before training, determined by `seed`.
-    pub fn initial_parameters(&self, seed: u64) -> Parameters {
-        self.table.initial_parameters(seed)
-    }
-
-    /// Number of outputs of a row: 1 amplitude, the harmonic distribution, the magnitudes.
+    /// Number of outputs of a row.
     pub fn n_outputs(&self) -> usize {
         self.n_outputs
     }
 
+    /// Columns of the input stacks' outputs.
+    fn inputs_width(&self) -> usize {
+        self.input_stacks.iter().map(FcStack::n_out).sum()
+    }
+
     /// Columns of all that the output stack sees.
     fn joined_width(&self) -> usize {
-        INPUTS.len() * self.fc_units + self.gru_units
+        self.inputs_width() + self.gru_units
+    }
+
+    /// Columns of what the output stack makes of it.
+    fn hidden_width(&self) -> usize {
+        self.output_stack.n_out()
     }
 
     /// Columns of the outputs of input stack `i` among the joined.
     fn input_columns(&self, i: usize) -> Range<usize> {
-        i * self.fc_units..(i + 1) * self.fc_units
+        let start = self.input_stacks[..i].iter().map(FcStack::n_out).sum();
+        start..start + self.input_stacks[i].n_out()
     }
 
     /// Columns that the GRU reads among the joined.
     fn gru_inputs(&self) -> Range<usize> {
-        0..INPUTS.len() * self.fc_units
+        0..self.inputs_width()
     }
 
     /// Columns that the GRU writes among the joined.
     fn gru_outputs(&self) -> Range<usize> {
-        INPUTS.len() * self.fc_units..self.joined_width()
-    }
-
-    fn gru_weights<'a>(&self, parameters: &'a [f32]) -> GruWeights<'a> {
-        GruWeights {
-            kernel: &parameters[self.gru.kernel.clone()],
-            recurrent_kernel: &parameters[self.gru.recurrent_kernel.clone()],
-            bias: &parameters[self.gru.bias.clone()],
-        }
+        self.inputs_width()..self.joined_width()
     }
 
     fn output_weights<'a>(&self, parameters: &'a [f32]) -> Dense<'a> {
@@ -189,8 +201,8 @@ impl RnnFcDecoder {
         Dense { kernel: &parameters[kernel.clone()], bias: &parameters[bias.clone()] }
     }
 
-    /// Runs whole sequences from a silent state: `inputs`, scaled loudness and scaled f0, each
-    /// `[n_frames, n_examples]`, to `outputs`, `[n_frames, n_examples, n_outputs]`.
+    /// Runs whole sequences from a silent state: `inputs`, those of [`DecoderInput::all`], each
+    /// `[n_frames, n_examples, n_columns]`, to `outputs`, `[n_frames, n_examples, n_outputs]`.
     ///
     /// # Panics
     ///
@@ -198,13 +210,13 @@ impl RnnFcDecoder {
     pub fn forward(
         &self,
         parameters: &[f32],
-        inputs: [&[f32]; 2],
+        inputs: &[&[f32]],
         cache: &mut DecoderCache,
         outputs: &mut [f32],
     ) {
-        assert_eq!(parameters.len(), self.table.n_values(), "decoder: parameters");
+        assert_eq!(parameters.len(), self.n_parameters, "decoder: parameters");
         assert_eq!(inputs[0].len(), cache.max_rows, "decoder: rows of the cache");
-        cache.recurrence.pack_for_training(self.gru_weights(parameters));
+        cache.recurrence.pack_for_training(self.gru.weights(parameters));
         cache.state.fill(0.0);
         self.forward_rows(parameters, inputs, cache, outputs);
     }
@@ -213,14 +225,12 @@ impl RnnFcDecoder {
     fn forward_rows(
         &self,
         parameters: &[f32],
-        inputs: [&[f32]; 2],
+        inputs: &[&[f32]],
         cache: &mut DecoderCache,
         outputs: &mut [f32],
     ) {
         let n_rows = inputs[0].len();
-        for (name, input) in INPUTS.iter().zip(inputs) {
-            assert_eq!(input.len(), n_rows, "decoder: length of {name}");
-        }
+        self.check_inputs(inputs, n_rows);
         assert!(n_rows <= cache.max_rows, "decoder: {n_rows} rows, room for {}", cache.max_rows);
         assert_eq!(outputs.len(), n_rows * self.n_outputs, "decoder: length of the outputs");
         let width = self.joined_width();
@@ -229,20 +239,20 @@ impl RnnFcDecoder {
         for rows in chunks(n_rows) {
             let mut joined = joined.reborrow().rows(rows.clone());
             for (i, stack) in self.input_stacks.iter().enumerate() {
-                let x = Matrix::new(&inputs[i][rows.clone()], rows.len(), 1);
+                let x = self.input(inputs, i, &rows);
                 let y = joined.reborrow().columns(self.input_columns(i));
                 stack.forward(parameters, rows.clone(), x, &mut cache.input_stacks[i], y);
             }
             let x = joined.as_ref().columns(self.gru_inputs());
-            cache.gru.project(self.gru_weights(parameters), rows.start, x);
+            cache.gru.project(self.gru.weights(parameters), rows.start, x);
         }
         let states = joined.reborrow().columns(self.gru_outputs());
         cache.gru.recur(&cache.recurrence, &mut cache.state, states);
         for rows in chunks(n_rows) {
             let (hidden_rows, output_rows) =
-                (scale(&rows, self.fc_units), scale(&rows, self.n_outputs));
+                (scale(&rows, self.hidden_width()), scale(&rows, self.n_outputs));
             let hidden = &mut cache.hidden[hidden_rows];
-            let mut hidden = MatrixMut::new(hidden, rows.len(), self.fc_units);
+            let mut hidden = MatrixMut::new(hidden, rows.len(), self.hidden_width());
             let x = joined.as_ref().rows(rows.clone());
             let y = hidden.reborrow();
             self.output_stack.forward(parameters, rows.clone(), x, &mut cache.output_stack, y);
@@ -253,7 +263,8 @@ impl RnnFcDecoder {
 
     /// Accumulates into `grad_parameters` the vector-Jacobian product of [`forward`](Self::forward).
     ///
-    /// `inputs` are those of the forward pass and `cache` what it left, which is used up.
+    /// `inputs` are those of the forward pass and `cache` what it left, which is used up. `grad_z`,
+    /// if it is wanted, is that of the last input.
     ///
     /// # Panics
     ///
@@ -261,22 +272,21 @@ impl RnnFcDecoder {
     pub fn backward(
         &self,
         parameters: &[f32],
-        inputs: [&[f32]; 2],
+        inputs: &[&[f32]],
         cache: &mut DecoderCache,
         grad_outputs: &[f32],
-        grad_parameters: &mut [f32],
+        grads: DecoderGradients<'_>,
     ) {
         let n_rows = cache.max_rows;
-        assert_eq!(parameters.len(), self.table.n_values(), "decoder: parameters");
+        let DecoderGradients { parameters: grad_parameters, mut z } = grads;
+        assert_eq!(parameters.len(), self.n_parameters, "decoder: parameters");
         assert_eq!(grad_parameters.len(), parameters.len(), "decoder: gradients of the parameters");
         assert_eq!(
             grad_outputs.len(),
             n_rows * self.n_outputs,
             "decoder: gradients of the outputs"
         );
-        for (name, input) in INPUTS.iter().zip(inputs) {
-            assert_eq!(input.len(), n_rows, "decoder: length of {name}");
-        }
+        self.check_inputs(inputs, n_rows);
         cache.grad_joined.clear();
         cache.grad_joined.resize(n_rows * self.joined_width(), 0.0);
         for rows in chunks(n_rows) {
@@ -284,7 +294,27 @@ impl RnnFcDecoder {
         }
         self.backward_recurrence(cache, grad_parameters);
         for rows in chunks(n_rows) {
-            self.backward_inputs(parameters, rows, inputs, cache, grad_parameters);
+            let z = z.as_deref_mut();
+            self.backward_inputs(
+                parameters,
+                rows,
+                inputs,
+                cache,
+                DecoderGradients { parameters: grad_parameters, z },
+            );
+        }
+    }
+
+    /// Input `i` of some rows.
+    fn input<'a>(&self, inputs: &[&'a [f32]], i: usize, rows: &Range<usize>) -> Matrix<'a> {
+        let n_columns = self.inputs[i].n_columns;
+        Matrix::new(&inputs[i][scale(rows, n_columns)], rows.len(), n_columns)
+    }
+
+    fn check_inputs(&self, inputs: &[&[f32]], n_rows: usize) {
+        assert_eq!(inputs.len(), self.inputs.len(), "decoder: number of inputs");
+        for (DecoderInput { name, n_columns }, input) in self.inputs.iter().zip(inputs) {
+            assert_eq!(input.len(), n_rows * n_columns, "decoder: length of {name}");
         }
     }
 
@@ -297,10 +327,10 @@ impl RnnFcDecoder {
         grad_outputs: &[f32],
         grad_parameters: &mut [f32],
     ) {
-        let (n_rows, n_outputs, fc_units) = (rows.len(), self.n_outputs, self.fc_units);
+        let (n_rows, n_outputs, width) = (rows.len(), self.n_outputs, self.hidden_width());
         let grad_outputs = Matrix::new(&grad_outputs[scale(&rows, n_outputs)], n_rows, n_outputs);
-        let hidden = Matrix::new(&cache.hidden[scale(&rows, fc_units)], n_rows, fc_units);
-        let grad_hidden = &mut cache.grad_hidden[..n_rows * fc_units];
+        let hidden = Matrix::new(&cache.hidden[scale(&rows, width)], n_rows, width);
+        let grad_hidden = &mut cache.grad_hidden[..n_rows * width];
         grad_hidden.fill(0.0);
         let grads = &mut grad_parameters[self.output.kernel.start..self.output.bias.end];
         let (kernel, bias) = grads.split_at_mut(self.output.kernel.len());
@@ -309,17 +339,17 @@ impl RnnFcDecoder {
             hidden,
             grad_outputs,
             DenseGradients { kernel, bias },
-            Some(MatrixMut::new(grad_hidden, n_rows, fc_units)),
+            Some(MatrixMut::new(grad_hidden, n_rows, width)),
         );
-        let width = self.joined_width();
-        let joined_rows = scale(&rows, width);
+        let joined_width = self.joined_width();
+        let joined_rows = scale(&rows, joined_width);
         let pass = FcBackward {
-            x: Matrix::new(&cache.joined[joined_rows.clone()], n_rows, width),
+            x: Matrix::new(&cache.joined[joined_rows.clone()], n_rows, joined_width),
             cache: &mut cache.output_stack,
-            grad_y: Matrix::new(grad_hidden, n_rows, fc_units),
+            grad_y: Matrix::new(grad_hidden, n_rows, width),
             rows,
         };
-        let grad_x = MatrixMut::new(&mut cache.grad_joined[joined_rows], n_rows, width);
+        let grad_x = MatrixMut::new(&mut cache.grad_joined[joined_rows], n_rows, joined_width);
         let scratch = &mut cache.scratch;
         self.output_stack.backward(parameters, pass, scratch, grad_parameters, Some(grad_x));
     }
@@ -329,9 +359,6 @@ impl RnnFcDecoder {
         let (n_rows, width) = (cache.max_rows, self.joined_width());
         let joined = Matrix::new(&cache.joined, n_rows, width);
         let grad_joined = Matrix::new(&cache.grad_joined, n_rows, width);
-        let GruRanges { recurrent_kernel, bias, .. } = &self.gru;
-        let grads = &mut grad_parameters[recurrent_kernel.start..bias.end];
-        let (recurrent_kernel, bias) = grads.split_at_mut(recurrent_kernel.len());
         // Sequences begin in silence, and nothing follows the last frame.
         let initial_state = vec![0.0; cache.n_examples * self.gru_units];
         cache.state.fill(0.0);
@@ -340,7 +367,7 @@ impl RnnFcDecoder {
             y: joined.columns(self.gru_outputs()),
             grad_y: grad_joined.columns(self.gru_outputs()),
         };
-        let grads = GruGradients { recurrent_kernel, bias };
+        let grads = self.gru.gradients(grad_parameters);
         cache.gru.recur_backward(&cache.recurrence, sequence, &mut cache.state, grads);
     }
 
@@ -349,30 +376,51 @@ impl RnnFcDecoder {
         &self,
         parameters: &[f32],
         rows: Range<usize>,
-        inputs: [&[f32]; 2],
+        inputs: &[&[f32]],
         cache: &mut DecoderCache,
-        grad_parameters: &mut [f32],
+        mut grads: DecoderGradients<'_>,
     ) {
         let (n_rows, width) = (rows.len(), self.joined_width());
         let joined_rows = scale(&rows, width);
         let joined = Matrix::new(&cache.joined[joined_rows.clone()], n_rows, width);
         let mut grad_joined = MatrixMut::new(&mut cache.grad_joined[joined_rows], n_rows, width);
         cache.gru.project_backward(
-            self.gru_weights(parameters),
+            self.gru.weights(parameters),
             rows.start,
             joined.columns(self.gru_inputs()),
-            &mut grad_parameters[self.gru.kernel.clone()],
+            &mut grads.parameters[self.gru.kernel.clone()],
             Some(grad_joined.reborrow().columns(self.gru_inputs())),
         );
         for (i, stack) in self.input_stacks.iter().enumerate() {
+            let n_columns = self.inputs[i].n_columns;
+            let is_z = i + 1 == self.inputs.len();
+            let grad_x = grads.z.as_deref_mut().filter(|_| is_z).map(|grad_z| {
+                MatrixMut::new(&mut grad_z[scale(&rows, n_columns)], n_rows, n_columns)
+            });
             let pass = FcBackward {
-                x: Matrix::new(&inputs[i][rows.clone()], n_rows, 1),
+                x: self.input(inputs, i, &rows),
                 cache: &mut cache.input_stacks[i],
                 grad_y: grad_joined.as_ref().columns(self.input_columns(i)),
                 rows: rows.clone(),
             };
-            stack.backward(parameters, pass, &mut cache.scratch, grad_parameters, None);
+            stack.backward(parameters, pass, &mut cache.scratch, grads.parameters, grad_x);
         }
+    }
+}
+
+/// Where [`RnnFcDecoder::backward`] accumulates.
+#[derive(Debug)]
+pub struct DecoderGradients<'a> {
+    /// With respect to the parameters of the whole model.
+    pub parameters: &'a mut [f32],
+    /// With respect to the last input, `[n_rows, n_columns]`, if it is wanted.
+    pub z: Option<&'a mut [f32]>,
+}
+
+impl<'a> From<&'a mut [f32]> for DecoderGradients<'a> {
+    /// Those of the parameters alone.
+    fn from(parameters: &'a mut [f32]) -> Self {
+        Self { parameters, z: None }
     }
 }
 

@@ -57,6 +57,14 @@ pub enum Error {
         /// The range, in words.
         allowed: String,
     },
+    /// A configuration whose sections do not make a model.
+    #[error("the configuration needs {wanted}, and has {found}")]
+    Sections {
+        /// Which sections a model has.
+        wanted: &'static str,
+        /// Which of them there are.
+        found: String,
+    },
     /// Bytes that are not a model file of ours, or a damaged one.
     #[error("not a usable model: {reason}")]
     Format {

@@ -14,7 +14,6 @@ use std::path::Path;
 use serde::de::DeserializeOwned;
 
 use self::container::{Container, Metadata, Tensor, format_error};
-use crate::decoder::RnnFcDecoder;
 use crate::error::Error;
 use crate::{Config, Model, ModelMetadata, Parameters};
 
@@ -22,7 +21,7 @@ use crate::{Config, Model, ModelMetadata, Parameters};
 const FORMAT: &str = "ddsp-model";
 
 /// Version of the metadata and of the tensors' meaning.
-const FORMAT_VERSION: u32 = 1;
+const FORMAT_VERSION: u32 = 2;
 
 /// Longest file that is read; the largest configuration allowed needs less.
 const LARGEST_FILE: u64 = 4 << 30;
@@ -34,7 +33,7 @@ impl Model {
     ///
     /// If a parameter is NaN or infinite: a broken model is never written.
     pub fn to_bytes(&self) -> Result<Vec<u8>, Error> {
-        let table = RnnFcDecoder::new(&self.config).table();
+        let table = self.config.parameter_table();
         let tensors: Vec<Tensor> = table
             .entries
             .iter()
@@ -151,7 +150,7 @@ fn check_format(container: &Container) -> Result<(), Error> {
 
 /// Copies all tensors, once their bytes are known to be as many as `config` asks for.
 fn read_parameters(container: &Container, config: &Config) -> Result<Parameters, Error> {
-    let table = RnnFcDecoder::new(config).table();
+    let table = config.parameter_table();
     let (n_tensors, n_bytes) = (table.entries.len(), 4 * table.n_values());
     if container.n_tensors() != n_tensors || container.data_len() != n_bytes {
         return Err(format_error(format!(

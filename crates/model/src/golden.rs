@@ -6,6 +6,8 @@ use std::path::Path;
 
 use npyz::npz::NpzArchive;
 
+use crate::parameters::ParameterEntry;
+
 /// One `.npz` file of golden arrays.
 pub(crate) struct Golden {
     archive: NpzArchive<BufReader<File>>,
@@ -39,4 +41,48 @@ impl Golden {
     pub(crate) fn values(&mut self, key: &str) -> Vec<f32> {
         self.array(key).0
     }
+}
+
+/// `n` numbers that anybody can make again: `offset + scale v`, each step rounded to f32, with `v`
+/// uniform in `[-1, 1)` out of SplitMix64.
+fn det(seed: u64, n: usize, scale: f32, offset: f32) -> Vec<f32> {
+    let value = |i: u64| {
+        let mut z = ((seed << 32) + i).wrapping_add(0x9e37_79b9_7f4a_7c15);
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        z ^= z >> 31;
+        let unit = (z >> 40) as f32 / (1_u32 << 24) as f32;
+        offset + scale * (2.0 * unit - 1.0)
+    };
+    (0..n as u64).map(value).collect()
+}
+
+/// The weights of the goldens' autoencoders, one tensor after another: number `k` has the seed
+/// `1000 + k` and a scale that keeps a signal's variance.
+pub(crate) fn weights(entries: &[ParameterEntry]) -> Vec<f32> {
+    let tensor = |(k, entry): (usize, &ParameterEntry)| {
+        let n_in = entry.shape[0] as f64;
+        let (scale, offset) = match entry.name.rsplit('/').next() {
+            Some("kernel" | "recurrent_kernel") => (single(1.7 / n_in.sqrt()), 0.0),
+            Some("gain") => (0.1, 1.0),
+            Some("bias" | "shift") => (0.1, 0.0),
+            Some("impulse_response") => (0.01, 0.0),
+            Some("magnitudes") => (1.0, 0.0),
+            _ => panic!("no golden weights for {}", entry.name),
+        };
+        det(1000 + k as u64, entry.range.len(), scale, offset)
+    };
+    entries.iter().enumerate().flat_map(tensor).collect()
+}
+
+#[expect(clippy::cast_possible_truncation, reason = "rounding is meant")]
+fn single(value: f64) -> f32 {
+    value as f32
+}
+
+#[test]
+fn det_is_the_documented_sequence() {
+    let [first, second] = [(1000, 4), (7_000_000, 3)].map(|(seed, n)| det(seed, n, 1.0, 0.0));
+    assert_eq!(first, [0.735_371, -0.330_094_8, 0.735_831_74, 0.281_118_4], "seed 1000");
+    assert_eq!(second, [0.790_883_66, -0.544_825_3, 0.039_800_763], "seed 7,000,000");
 }

@@ -3,7 +3,7 @@
 use ddsp_kernels::{LoudnessStatistics, PitchStatistics, SpectralLossTerms};
 use serde::{Deserialize, Serialize};
 
-use crate::{Config, Parameters, RnnFcDecoder};
+use crate::{Config, Parameters};
 
 /// A DDSP autoencoder with its parameters, ready to play.
 #[derive(Clone, Debug, PartialEq)]
@@ -23,7 +23,7 @@ impl Model {
     ///
     /// If `config` is not valid; those from a preset, TOML or `set` are.
     pub fn new(config: Config, seed: u64) -> Self {
-        let parameters = RnnFcDecoder::new(&config).initial_parameters(seed);
+        let parameters = config.parameter_table().initial_parameters(seed);
         Self { config, parameters, metadata: ModelMetadata::default() }
     }
 }

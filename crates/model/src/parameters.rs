@@ -16,14 +16,14 @@ pub struct Parameters {
 }
 
 /// Names, shapes and places of all parameters of a network.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct ParameterTable {
     /// One entry for each tensor; their ranges follow each other without gaps.
     pub entries: Vec<ParameterEntry>,
 }
 
 /// One tensor among the parameters.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct ParameterEntry {
     /// Unique name, such as `gru/kernel`.
     pub name: String,
@@ -36,7 +36,7 @@ pub struct ParameterEntry {
 }
 
 /// What a tensor holds before training.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Initial {
     /// 0, for biases and shifts.
     Zeros,
@@ -48,6 +48,14 @@ pub enum Initial {
     /// Orthonormal rows of random direction, for a recurrent kernel `[n_in, n_out]` with
     /// `n_in <= n_out`: a state keeps its length from frame to frame (Saxe et al. 2014).
     Orthogonal,
+    /// Normal around 0.
+    Normal {
+        /// Standard deviation.
+        std: f64,
+    },
+    /// Periods of sounds, for tables `[n_tables, table_len]`: harmonics whose levels fall by 6 dB an
+    /// octave and vary by chance, each table with a root mean square of 0.5.
+    Periods,
 }
 
 impl ParameterTable {
@@ -76,6 +84,13 @@ impl ParameterTable {
                 Initial::Ones => values.fill(1.0),
                 Initial::GlorotUniform => fill_glorot_uniform(&entry.shape, values, &mut rng),
                 Initial::Orthogonal => fill_orthogonal(&entry.shape, values, &mut rng),
+                Initial::Normal { std } => {
+                    values.iter_mut().for_each(|value| *value = round(std * normal(&mut rng)));
+                }
+                Initial::Periods => {
+                    let tables = values.chunks_exact_mut(entry.shape[1]);
+                    tables.for_each(|table| fill_period(table, &mut rng));
+                }
             }
         }
         Parameters { values }
@@ -107,6 +122,25 @@ fn fill_orthogonal(shape: &[usize], values: &mut [f32], rng: &mut Pcg64) {
     }
     for (value, row_value) in values.iter_mut().zip(rows.iter().flatten()) {
         *value = round(*row_value);
+    }
+}
+
+/// One period of a sound of normal deviates over `k` as the amplitudes of harmonic `k`.
+fn fill_period(table: &mut [f32], rng: &mut Pcg64) {
+    let len = table.len();
+    // Those above are heard at low pitches only, and would cost the square of the length.
+    let n_harmonics = (len / 2 - 1).clamp(1, 64);
+    let mut period = vec![0.0; len];
+    for k in 1..=n_harmonics {
+        let (sine, cosine) = (normal(rng) / k as f64, normal(rng) / k as f64);
+        for (i, value) in period.iter_mut().enumerate() {
+            let angle = TAU * (k * i % len) as f64 / len as f64;
+            *value += sine * angle.sin() + cosine * angle.cos();
+        }
+    }
+    let rms = (period.iter().map(|value| value * value).sum::<f64>() / len as f64).sqrt();
+    for (value, period) in table.iter_mut().zip(&period) {
+        *value = round(0.5 * period / rms);
     }
 }
 

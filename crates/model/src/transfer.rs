@@ -88,6 +88,23 @@ pub struct AdjustedFeatures {
     pub loudness_shift_db: f32,
 }
 
+impl AdjustedFeatures {
+    /// The power that goes with the adjusted loudness, dB: as far from the `power_db` that was
+    /// measured as the loudness is from the `loudness_db` that was, `[n_frames]` each.
+    ///
+    /// # Panics
+    ///
+    /// If the lengths differ.
+    pub fn power_db(&self, loudness_db: &[f32], power_db: &[f32]) -> Vec<f32> {
+        let n_frames = self.loudness_db.len();
+        assert_eq!(loudness_db.len(), n_frames, "power_db: frames of the measured loudness");
+        assert_eq!(power_db.len(), n_frames, "power_db: frames of the measured power");
+        let changes =
+            self.loudness_db.iter().zip(loudness_db).map(|(after, before)| after - before);
+        changes.zip(power_db).map(|(change, db)| (db + change).max(-DB_RANGE)).collect()
+    }
+}
+
 /// Moves `input` towards the pitch and loudness of a training set, as `options` say.
 ///
 /// Frames without a pitch (confidence below [`VOICED_CONFIDENCE`]) hold the pitch of the last frame

@@ -7,8 +7,8 @@ use std::path::Path;
 use ddsp_data::{ExtractedFeatures, extract_features, extract_loudness, read_audio};
 use ddsp_kernels::{FrameGrid, SpectralEnvelope, db_to_amplitude, note_frames};
 use ddsp_model::{
-    AdjustedFeatures, Features, LoudnessMatch, MeasuredFeatures, Model, Rendering, TransferOptions,
-    adjust_features,
+    AdjustedFeatures, Controls, Features, LoudnessMatch, MeasuredFeatures, Model, Rendering,
+    TransferOptions, adjust_features, power_db,
 };
 
 use crate::error::{Error, Result};
@@ -86,7 +86,12 @@ pub fn transfer(
     }
     let measured = MeasuredFeatures { f0_hz, f0_confidence, loudness_db };
     let request = adjust_features(measured, pitch, loudness, options);
-    let features = Features { f0_hz: &request.f0_hz, loudness_db: &request.loudness_db };
+    let power_db = match model.config.needs_power() {
+        true => request.power_db(loudness_db, &power_db(&audio, grid)),
+        false => Vec::new(),
+    };
+    let (f0_hz, loudness_db) = (&request.f0_hz, &request.loudness_db);
+    let features = Features { f0_hz, loudness_db, power_db: &power_db, audio: &audio };
     let mut rendering = model.render(features, NOISE_SEED);
     let mut output_features = extract_features(&rendering.audio, grid);
     let gain_db = match options.loudness {
@@ -111,8 +116,9 @@ pub fn transfer(
 
 /// Multiplies everything that is heard by `gain`, and the controls that made it.
 fn amplify(rendering: &mut Rendering, gain: f32) {
-    let Rendering { audio, harmonic, noise, controls } = rendering;
-    for values in [audio, harmonic, noise, &mut controls.amplitudes, &mut controls.magnitudes] {
+    let Rendering { audio, tone, noise, controls } = rendering;
+    let Controls { tone: tone_controls, magnitudes } = controls;
+    for values in [audio, tone, noise, tone_controls.amplitudes_mut(), magnitudes] {
         values.iter_mut().for_each(|value| *value *= gain);
     }
 }
@@ -143,7 +149,7 @@ impl Transfer {
 
     /// Everything there is to show.
     fn sound<'a>(&'a self, input_voiced: &'a [bool], output_voiced: &'a [bool]) -> Sound<'a> {
-        let Rendering { audio, harmonic, noise, controls } = &self.rendering;
+        let Rendering { audio, tone, noise, controls } = &self.rendering;
         Sound {
             grid: self.grid,
             input: &self.input,
@@ -155,11 +161,9 @@ impl Transfer {
             },
             output: audio,
             output_features: curves(&self.output_features, output_voiced),
-            harmonic,
+            tone,
             noise,
-            amplitudes: &controls.amplitudes,
-            harmonic_distribution: &controls.harmonic_distribution,
-            magnitudes: &controls.magnitudes,
+            controls,
             reference: None,
         }
     }

@@ -4,7 +4,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use ddsp_kernels::SpectralLossTerms;
-use ddsp_model::{Autoencoder, Config, Features, RnnFcDecoder, uniform_noise};
+use ddsp_model::{Autoencoder, Branches, Config, Features, uniform_noise};
 
 use crate::error::Error;
 use crate::gradient::{BatchLoss, Gradient, Powers, StepTimes};
@@ -95,16 +95,20 @@ struct Worker {
     loss: ExampleLoss,
     gradient: Vec<f32>,
     noise_in: Vec<f32>,
-    harmonic: Vec<f32>,
+    tone: Vec<f32>,
     noise: Vec<f32>,
+    /// The sum of both parts, dry.
+    dry: Vec<f32>,
+    /// The same in the room, if there is one: what is heard.
     audio: Vec<f32>,
     grad_audio: Vec<f32>,
+    grad_dry: Vec<f32>,
     times: StepTimes,
 }
 
 impl Worker {
     fn new(config: &Config, n_rows: usize, n_helpers: usize) -> Self {
-        let n_parameters = RnnFcDecoder::new(config).table().n_values();
+        let n_parameters = config.parameter_table().n_values();
         let samples = || vec![0.0; config.example_samples()];
         Self {
             n_rows,
@@ -114,10 +118,12 @@ impl Worker {
             loss: ExampleLoss::new(config, n_helpers),
             gradient: vec![0.0; n_parameters],
             noise_in: samples(),
-            harmonic: samples(),
+            tone: samples(),
             noise: samples(),
+            dry: samples(),
             audio: samples(),
             grad_audio: samples(),
+            grad_dry: samples(),
             times: StepTimes::default(),
         }
     }
@@ -126,10 +132,7 @@ impl Worker {
     fn run(&mut self, parameters: &[f32], windows: &[Window]) -> Vec<BatchLoss> {
         let mut clock = Instant::now();
         self.gradient.fill(0.0);
-        let features: Vec<Features<'_>> = windows
-            .iter()
-            .map(|w| Features { f0_hz: &w.f0_hz, loudness_db: &w.loudness_db })
-            .collect();
+        let features: Vec<Features<'_>> = windows.iter().map(Window::features).collect();
         self.autoencoder.decode(parameters, &features);
         self.times.decoder += lap(&mut clock);
         let mut losses = Vec::with_capacity(windows.len());
@@ -148,7 +151,7 @@ impl Worker {
         Powers {
             target: power(&window.audio),
             output: power(&self.audio[..n_samples]),
-            tone: power(&self.harmonic[..n_samples]),
+            tone: power(&self.tone[..n_samples]),
             noise: power(&self.noise[..n_samples]),
         }
     }
@@ -161,28 +164,40 @@ impl Worker {
         noise_seed: u64,
         clock: &mut Instant,
     ) -> SpectralLossTerms {
-        let (harmonic_branch, noise_branch) = self.autoencoder.branches(row);
-        let (harmonic, noise, noise_in) = (&mut self.harmonic, &mut self.noise, &mut self.noise_in);
+        let Branches { tone: tone_branch, noise: noise_branch, mut reverb } =
+            self.autoencoder.branches(row);
+        let (tone, noise, noise_in) = (&mut self.tone, &mut self.noise, &mut self.noise_in);
         join(
             self.helped,
-            || harmonic_branch.forward(&window.f0_hz, harmonic),
+            || tone_branch.forward(&window.f0_hz, tone),
             || {
                 uniform_noise(noise_seed, noise_in);
                 noise_branch.forward(noise_in, noise);
             },
         );
-        for ((audio, harmonic), noise) in self.audio.iter_mut().zip(harmonic).zip(noise) {
-            *audio = *harmonic + *noise;
+        for ((dry, tone), noise) in self.dry.iter_mut().zip(tone).zip(noise) {
+            *dry = *tone + *noise;
+        }
+        match &mut reverb {
+            Some(reverb) => reverb.forward(&self.dry, &mut self.audio),
+            None => std::mem::swap(&mut self.dry, &mut self.audio),
         }
         self.times.synth += lap(clock);
-        let grad_audio = &mut self.grad_audio;
-        let terms = self.loss.evaluate(&window.audio, &self.audio, self.factor, Some(grad_audio));
+        let (audio, grad_audio) = (&self.audio, &mut self.grad_audio);
+        let terms = self.loss.evaluate(&window.audio, audio, self.factor, Some(grad_audio));
         self.times.loss += lap(clock);
-        let (noise_in, grad_audio) = (&self.noise_in, &self.grad_audio);
+        let grad_dry = match &mut reverb {
+            Some(reverb) => {
+                reverb.backward(&self.dry, grad_audio, &mut self.grad_dry);
+                &self.grad_dry
+            }
+            None => &self.grad_audio,
+        };
+        let noise_in = &self.noise_in;
         join(
             self.helped,
-            || harmonic_branch.backward(&window.f0_hz, grad_audio),
-            || noise_branch.backward(noise_in, grad_audio),
+            || tone_branch.backward(&window.f0_hz, grad_dry),
+            || noise_branch.backward(noise_in, grad_dry),
         );
         self.autoencoder.store_gradient(row);
         self.times.synth += lap(clock);

@@ -12,7 +12,7 @@ mod spectrum;
 mod summary;
 
 use ddsp_kernels::SpectralLossTerms;
-use ddsp_model::{Config, Features, Model, derived_seed};
+use ddsp_model::{Config, Model, derived_seed};
 
 use crate::error::Error;
 use crate::loss::ExampleLoss;
@@ -85,18 +85,14 @@ pub fn evaluate_baselines(
         silence: mean_loss(config, held_out, options, |_, _| vec![0.0; config.example_samples()])?,
         untrained: evaluate(&untrained, held_out, options)?,
         mean_spectrum: mean_loss(config, held_out, options, |window, noise_seed| {
-            mean_spectrum.render(features(window), noise_seed)
+            mean_spectrum.render(window.features(), noise_seed)
         })?,
     })
 }
 
 /// What `model` makes of a window: the only place where evaluation plays a model.
 fn render_model(model: &Model, window: &Window, noise_seed: u64) -> Vec<f32> {
-    model.render(features(window), noise_seed).audio
-}
-
-fn features(window: &Window) -> Features<'_> {
-    Features { f0_hz: &window.f0_hz, loudness_db: &window.loudness_db }
+    model.render(window.features(), noise_seed).audio
 }
 
 impl MeanSpectrum {
@@ -114,7 +110,7 @@ impl MeanSpectrum {
         let learned = map_indexed(indices.len(), n_threads, |i| {
             let window = first_window(train_set, indices[i], config)?;
             let mut spectrum = Self::new(config.grid());
-            spectrum.learn(&window.audio, features(&window));
+            spectrum.learn(&window.audio, window.features());
             Ok::<_, Error>(spectrum)
         });
         let mut sum = Self::new(config.grid());

@@ -1,6 +1,6 @@
 //! Beginning from another model's parameters: fine-tuning.
 
-use ddsp_model::{Model, ParameterEntry, ParameterTable, RnnFcDecoder};
+use ddsp_model::{Model, ParameterEntry, ParameterTable};
 
 use crate::error::Error;
 
@@ -74,7 +74,7 @@ pub(crate) fn initialize(
 }
 
 fn table(model: &Model) -> ParameterTable {
-    RnnFcDecoder::new(&model.config).table()
+    model.config.parameter_table()
 }
 
 /// Whether the tensor `name` belongs to `part`.

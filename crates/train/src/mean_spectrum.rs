@@ -245,7 +245,7 @@ mod tests {
     #[test]
     fn a_note_is_played_back_as_it_was_but_for_its_phases() {
         let (audio, f0_hz, loudness_db) = note(500.0, 0.1);
-        let features = Features { f0_hz: &f0_hz, loudness_db: &loudness_db };
+        let features = Features::new(&f0_hz, &loudness_db);
         let mut spectrum = MeanSpectrum::new(GRID);
         spectrum.learn(&audio, features);
         let played = spectrum.render(features, 1);
@@ -274,9 +274,9 @@ mod tests {
     fn loudness_follows_the_features_at_another_pitch() {
         let (audio, f0_hz, loudness_db) = note(500.0, 0.1);
         let mut spectrum = MeanSpectrum::new(GRID);
-        spectrum.learn(&audio, Features { f0_hz: &f0_hz, loudness_db: &loudness_db });
+        spectrum.learn(&audio, Features::new(&f0_hz, &loudness_db));
         let wanted_db: Vec<f32> = (0..125_u8).map(|i| -50.0 + 0.2 * f32::from(i)).collect();
-        let features = Features { f0_hz: &[250.0; 125], loudness_db: &wanted_db };
+        let features = Features::new(&[250.0; 125], &wanted_db);
         let mut measured_db = vec![0.0; 125];
         Loudness::new(GRID).forward(&spectrum.render(features, 1), &mut measured_db);
         // But for the ends, where a frame reaches beyond the sound.

@@ -190,6 +190,8 @@ mod tests {
             audio: Vec::new(),
             f0_hz: Vec::new(),
             loudness_db: Vec::new(),
+            power_db: Vec::new(),
+            heard: Vec::new(),
             voiced,
             noise_seed: 0,
         };

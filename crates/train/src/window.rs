@@ -2,7 +2,7 @@
 
 use ddsp_data::TrainingExample;
 use ddsp_kernels::VOICED_CONFIDENCE;
-use ddsp_model::Config;
+use ddsp_model::{Config, Features, power_db};
 
 use crate::error::Error;
 use crate::source::ExampleSource;
@@ -18,6 +18,11 @@ pub struct Window {
     pub f0_hz: Vec<f32>,
     /// `[example_frames]`, likewise.
     pub loudness_db: Vec<f32>,
+    /// `[example_frames]`, likewise; empty unless the model needs it.
+    pub power_db: Vec<f32>,
+    /// The sound itself in the length of the features, silent after the end of a short example;
+    /// empty unless the model listens to it.
+    pub heard: Vec<f32>,
     /// Share of its frames that have a pitch, 0 to 1.
     pub voiced: f64,
     /// Seeds the noise that the synthesizer is given.
@@ -41,14 +46,32 @@ impl Window {
         let confidence = &example.f0_confidence[first.min(example.f0_confidence.len())..];
         let confidence = &confidence[..confidence.len().min(end - first)];
         let n_voiced = confidence.iter().filter(|&&c| c >= VOICED_CONFIDENCE).count();
+        let samples = first * hop..end * hop;
+        let mut heard = Vec::new();
+        if config.needs_audio() {
+            heard.extend_from_slice(&example.audio[samples.clone()]);
+            heard.resize(n_frames * hop, 0.0);
+        }
+        let power_db = match config.needs_power() {
+            true => frames(&power_db(&example.audio, config.grid())),
+            false => Vec::new(),
+        };
         Self {
             id: example.id.clone(),
-            audio: example.audio[first * hop..end * hop].to_vec(),
+            audio: example.audio[samples].to_vec(),
             f0_hz: frames(&example.f0_hz),
             loudness_db: frames(&example.loudness_db),
+            power_db,
+            heard,
             voiced: n_voiced as f64 / confidence.len().max(1) as f64,
             noise_seed: 0,
         }
+    }
+
+    /// What a model is to play.
+    pub fn features(&self) -> Features<'_> {
+        let Self { f0_hz, loudness_db, power_db, heard, .. } = self;
+        Features { f0_hz, loudness_db, power_db, audio: heard }
     }
 }
 

@@ -3,7 +3,7 @@
 #[path = "common/tones.rs"]
 mod tones;
 
-use ddsp_model::{Config, Model, RnnFcDecoder};
+use ddsp_model::{Config, Model};
 use ddsp_train::{
     Alarm, BatchGradient, BatchLoss, Ending, Error, Gradient, InitialModel, StepTimes, TrainEvent,
     TrainOptions, TrainOutcome, Window, train, train_with,
@@ -14,7 +14,7 @@ use tones::{held_out, options, tiny_config, train_set};
 /// A model whose raw outputs have these biases: of the amplitude, of the noise.
 fn biased(config: &Config, amplitude: f32, magnitudes: f32) -> Model {
     let mut model = Model::new(config.clone(), config.train.seed);
-    let table = RnnFcDecoder::new(config).table();
+    let table = config.parameter_table();
     let bias = table.entries.iter().find(|entry| entry.name == "output/bias").expect("a bias");
     let values = &mut model.parameters.values[bias.range.clone()];
     values[0] = amplitude;

@@ -69,7 +69,7 @@ fn check_files(folder: &std::path::Path, outcome: &TrainOutcome) {
 /// What the model plays has the pitch and the loudness that were asked for.
 fn check_sound(model: &Model) {
     let example = &held_out()[0];
-    let features = Features { f0_hz: &example.f0_hz, loudness_db: &example.loudness_db };
+    let features = Features::new(&example.f0_hz, &example.loudness_db);
     let played = extract_features(&model.render(features, 1).audio, GRID);
     for i in 20..105 {
         let cents = 1200.0 * (played.f0_hz[i] / example.f0_hz[i]).log2();

@@ -1,15 +1,15 @@
 //! The harmonic part of an autoencoder: raw network outputs to controls to sound, and back.
 
 use ddsp_kernels::{
-    AmplitudeInterpolation, ExpSigmoid, Harmonic, HarmonicGradients, normalize_harmonics,
-    normalize_harmonics_backward,
+    ExpSigmoid, Harmonic, HarmonicGradients, normalize_harmonics, normalize_harmonics_backward,
 };
 
-use crate::Config;
+use super::{ToneControls, sample_rate};
+use crate::config::{Config, HarmonicConfig};
 
 /// `amplitudes = exp_sigmoid(raw)`, `harmonic_distribution = normalize_harmonics(exp_sigmoid(raw))`,
-/// then the harmonic synthesizer with windowed amplitudes, for one example of fixed length.
-pub struct HarmonicBranch {
+/// then the harmonic synthesizer, for one example of fixed length.
+pub(super) struct HarmonicBranch {
     scale: ExpSigmoid,
     synth: Harmonic,
     sample_rate: f32,
@@ -24,11 +24,11 @@ pub struct HarmonicBranch {
 }
 
 /// What drives the harmonic synthesizer, raw or scaled.
-pub(super) struct HarmonicControls {
+struct HarmonicControls {
     /// Overall linear amplitude, `[n_frames]`.
-    pub(super) amplitudes: Vec<f32>,
+    amplitudes: Vec<f32>,
     /// `[n_frames, n_harmonics]`.
-    pub(super) harmonic_distribution: Vec<f32>,
+    harmonic_distribution: Vec<f32>,
 }
 
 impl HarmonicControls {
@@ -45,12 +45,12 @@ impl HarmonicControls {
 
 impl HarmonicBranch {
     /// Allocates for examples of `n_frames`.
-    pub(super) fn new(config: &Config, n_frames: usize) -> Self {
-        let n_harmonics = config.harmonic.n_harmonics;
+    pub(super) fn new(config: &Config, harmonic: &HarmonicConfig, n_frames: usize) -> Self {
+        let n_harmonics = harmonic.n_harmonics;
         let zeros = || HarmonicControls::zeros(n_frames, n_harmonics);
         Self {
             scale: ExpSigmoid::default(),
-            synth: Harmonic::new(config.grid(), n_harmonics, AmplitudeInterpolation::Window),
+            synth: Harmonic::new(config.grid(), n_harmonics, harmonic.interpolation.into()),
             sample_rate: sample_rate(config),
             n_harmonics,
             raw: zeros(),
@@ -78,22 +78,18 @@ impl HarmonicBranch {
         grad_raw[1..].copy_from_slice(&self.grad_raw.harmonic_distribution[row]);
     }
 
-    /// Raw outputs of a frame.
-    pub(super) fn width(&self) -> usize {
-        1 + self.n_harmonics
-    }
-
     /// The controls that the last [`forward`](Self::forward) made.
-    pub(super) fn into_controls(self) -> HarmonicControls {
-        self.controls
+    pub(super) fn into_controls(self) -> ToneControls {
+        let HarmonicControls { amplitudes, harmonic_distribution } = self.controls;
+        ToneControls::Harmonic { amplitudes, harmonic_distribution }
     }
 
-    /// Overwrites `audio` with the harmonic part of the example, whose fundamental is `f0_hz`.
+    /// Overwrites `audio` with the tone of the example, whose fundamental is `f0_hz`.
     ///
     /// # Panics
     ///
     /// If a length is not that given to `new`.
-    pub fn forward(&mut self, f0_hz: &[f32], audio: &mut [f32]) {
+    pub(super) fn forward(&mut self, f0_hz: &[f32], audio: &mut [f32]) {
         let controls = &mut self.controls;
         self.scale.forward(&self.raw.amplitudes, &mut controls.amplitudes);
         self.scale.forward(&self.raw.harmonic_distribution, &mut self.scaled_distribution);
@@ -107,7 +103,7 @@ impl HarmonicBranch {
     /// # Panics
     ///
     /// If a length is not that given to `new`.
-    pub fn backward(&mut self, f0_hz: &[f32], grad_audio: &[f32]) {
+    pub(super) fn backward(&mut self, f0_hz: &[f32], grad_audio: &[f32]) {
         self.grad_controls.clear();
         self.grad_scaled_distribution.fill(0.0);
         self.grad_raw.clear();
@@ -141,10 +137,4 @@ impl HarmonicBranch {
             &mut grad_raw.harmonic_distribution,
         );
     }
-}
-
-/// Sample rate in Hz as the kernels take it.
-#[expect(clippy::cast_precision_loss, reason = "validated: at most 192,000")]
-fn sample_rate(config: &Config) -> f32 {
-    config.audio.sample_rate as f32
 }

@@ -20,7 +20,7 @@ pub struct NoiseBranch {
 
 impl NoiseBranch {
     /// Allocates for examples of `n_frames`.
-    pub(super) fn new(config: &Config, n_frames: usize) -> Self {
+    pub(crate) fn new(config: &Config, n_frames: usize) -> Self {
         let n_bands = config.noise.n_bands;
         let zeros = || vec![0.0; n_frames * n_bands];
         Self {
@@ -36,7 +36,7 @@ impl NoiseBranch {
     }
 
     /// Takes the raw outputs of one frame.
-    pub(super) fn load(&mut self, frame: usize, raw: &[f32]) {
+    pub(crate) fn load(&mut self, frame: usize, raw: &[f32]) {
         let row = frame * self.n_bands..(frame + 1) * self.n_bands;
         for (biased, raw) in self.biased[row].iter_mut().zip(raw) {
             *biased = raw + self.initial_bias;
@@ -44,18 +44,13 @@ impl NoiseBranch {
     }
 
     /// Writes the gradient with respect to what [`load`](Self::load) took.
-    pub(super) fn store_gradient(&self, frame: usize, grad_raw: &mut [f32]) {
+    pub(crate) fn store_gradient(&self, frame: usize, grad_raw: &mut [f32]) {
         grad_raw.copy_from_slice(&self.grad_raw[frame * self.n_bands..(frame + 1) * self.n_bands]);
     }
 
     /// The magnitudes that the last [`forward`](Self::forward) made, `[n_frames, n_bands]`.
-    pub(super) fn into_magnitudes(self) -> Vec<f32> {
+    pub(crate) fn into_magnitudes(self) -> Vec<f32> {
         self.magnitudes
-    }
-
-    /// Raw outputs of a frame.
-    pub(super) fn width(&self) -> usize {
-        self.n_bands
     }
 
     /// Overwrites `audio` with `noise`, uniform in `[-1, 1)`, filtered.

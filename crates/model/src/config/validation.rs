@@ -2,6 +2,7 @@
 //! a foreign file cannot ask for memory without end.
 
 use super::{AudioConfig, Config, example_frames};
+use crate::encoder::{MFCC_BANDS, MFCC_RATE};
 use crate::error::Error;
 
 impl Config {
@@ -14,11 +15,13 @@ impl Config {
         self.validate_audio()?;
         within("decoder.gru_units", self.decoder.gru_units, 1, 4096)?;
         within("decoder.fc_units", self.decoder.fc_units, 1, 4096)?;
-        within("decoder.fc_layers", self.decoder.fc_layers, 1, 16)?;
-        within("harmonic.n_harmonics", self.harmonic.n_harmonics, 1, 1000)?;
+        within("decoder.fc_layers", self.decoder.fc_layers, 0, 16)?;
+        self.validate_encoder()?;
+        self.validate_synthesizer()?;
         within("noise.n_bands", self.noise.n_bands, 2, 4096)?;
         within("noise.window_len", self.noise.window_len, 0, 8192)?;
         within("noise.initial_bias", self.noise.initial_bias, -50.0, 50.0)?;
+        self.validate_reverb()?;
         self.validate_loss()?;
         self.validate_train()
     }
@@ -34,13 +37,80 @@ impl Config {
         Ok(())
     }
 
+    fn validate_encoder(&self) -> Result<(), Error> {
+        let Some(encoder) = &self.encoder else { return Ok(()) };
+        within("encoder.n_coefficients", encoder.n_coefficients, 1, MFCC_BANDS)?;
+        within("encoder.fft_len", encoder.fft_len, 64, 65_536)?;
+        if !encoder.fft_len.is_multiple_of(4) {
+            let allowed = "a multiple of 4".to_owned();
+            return Err(out_of_range("encoder.fft_len", encoder.fft_len, allowed));
+        }
+        within("encoder.hop", encoder.hop, 1, encoder.fft_len)?;
+        within("encoder.gru_units", encoder.gru_units, 1, 4096)?;
+        within("encoder.z_len", encoder.z_len, 1, 4096)?;
+        let sample_rate = self.audio.sample_rate;
+        if sample_rate < MFCC_RATE {
+            let allowed = format!("at least {MFCC_RATE} for an encoder");
+            return Err(out_of_range("audio.sample_rate", sample_rate, allowed));
+        }
+        Ok(())
+    }
+
+    fn validate_synthesizer(&self) -> Result<(), Error> {
+        let parts = [
+            ("harmonic", self.harmonic.is_some()),
+            ("sinusoidal", self.sinusoidal.is_some()),
+            ("wavetable", self.wavetable.is_some()),
+        ];
+        let there: Vec<&str> = parts.iter().filter(|part| part.1).map(|part| part.0).collect();
+        if there.len() != 1 {
+            let found = if there.is_empty() { "none".to_owned() } else { there.join(" and ") };
+            let wanted = "one of [harmonic], [sinusoidal] and [wavetable]";
+            return Err(Error::Sections { wanted, found });
+        }
+        if let Some(harmonic) = &self.harmonic {
+            within("harmonic.n_harmonics", harmonic.n_harmonics, 1, 1000)?;
+        }
+        if let Some(sinusoidal) = &self.sinusoidal {
+            within("sinusoidal.n_sinusoids", sinusoidal.n_sinusoids, 1, 1000)?;
+            within("sinusoidal.detune_semitones", sinusoidal.detune_semitones, 0.0, 48.0)?;
+            within("sinusoidal.initial_bias", sinusoidal.initial_bias, -50.0, 50.0)?;
+        }
+        if let Some(wavetable) = &self.wavetable {
+            within("wavetable.n_tables", wavetable.n_tables, 1, 1000)?;
+            within("wavetable.table_len", wavetable.table_len, 4, 65_536)?;
+        }
+        Ok(())
+    }
+
+    fn validate_reverb(&self) -> Result<(), Error> {
+        let longest = 10 * self.audio.sample_rate as usize;
+        if let Some(reverb) = &self.reverb {
+            within("reverb.ir_len", reverb.ir_len, 2, longest)?;
+            if self.noise_reverb.is_some() {
+                let found = "reverb and noise_reverb".to_owned();
+                return Err(Error::Sections { wanted: "one reverb at most", found });
+            }
+        }
+        let Some(reverb) = &self.noise_reverb else { return Ok(()) };
+        within("noise_reverb.ir_len", reverb.ir_len, 2, longest)?;
+        within("noise_reverb.n_frames", reverb.n_frames, 1, reverb.ir_len)?;
+        if !reverb.ir_len.is_multiple_of(reverb.n_frames) {
+            let allowed = format!("a divisor of noise_reverb.ir_len = {}", reverb.ir_len);
+            return Err(out_of_range("noise_reverb.n_frames", reverb.n_frames, allowed));
+        }
+        within("noise_reverb.n_bands", reverb.n_bands, 2, 4096)?;
+        within("noise_reverb.window_len", reverb.window_len, 0, 8192)?;
+        within("noise_reverb.initial_bias", reverb.initial_bias, -50.0, 50.0)
+    }
+
     fn validate_loss(&self) -> Result<(), Error> {
         let loss = &self.loss;
         within("the count of loss.fft_lens", loss.fft_lens.len(), 1, 16)?;
         for &fft_len in &loss.fft_lens {
             within("an entry of loss.fft_lens", fft_len, 16, 65_536)?;
-            if !fft_len.is_power_of_two() {
-                let allowed = "a power of two".to_owned();
+            if !fft_len.is_multiple_of(4) {
+                let allowed = "a multiple of 4".to_owned();
                 return Err(out_of_range("an entry of loss.fft_lens", fft_len, allowed));
             }
         }

@@ -1,4 +1,4 @@
-//! A stack of layers: dense, layer norm, leaky ReLU.
+//! A stack of layers: dense, layer norm, leaky ReLU. Without a layer it hands its input on.
 
 use std::ops::Range;
 
@@ -11,6 +11,7 @@ use crate::parameters::{Initial, ParameterTable};
 #[derive(Clone, Debug)]
 pub(super) struct FcStack {
     layers: Vec<FcLayer>,
+    /// Columns of the output: those of the input, if there is no layer.
     n_units: usize,
 }
 
@@ -79,11 +80,7 @@ fn matrix_mut<'a>(values: &'a mut [f32], rows: &Range<usize>, n_columns: usize) 
 }
 
 impl FcStack {
-    /// Enters the parameters of `n_layers` layers into `table`.
-    ///
-    /// # Panics
-    ///
-    /// If there is no layer.
+    /// Enters the parameters of `n_layers` layers of `n_units` into `table`.
     pub(super) fn new(
         table: &mut ParameterTable,
         name: &str,
@@ -91,7 +88,6 @@ impl FcStack {
         n_units: usize,
         n_layers: usize,
     ) -> Self {
-        assert!(n_layers > 0, "a stack of layers needs one");
         let mut push = |layer: usize, tensor: &str, shape: &[usize], initial: Initial| {
             table.push(format!("{name}/{layer}/{tensor}"), shape, initial)
         };
@@ -106,7 +102,12 @@ impl FcStack {
                 }
             })
             .collect();
-        Self { layers, n_units }
+        Self { layers, n_units: if n_layers == 0 { n_in } else { n_units } }
+    }
+
+    /// Columns of the output.
+    pub(super) fn n_out(&self) -> usize {
+        self.n_units
     }
 
     /// Runs the stack on the rows `rows`: `x`, `[rows, n_in]`, to `y`, `[rows, n_units]`.
@@ -118,6 +119,9 @@ impl FcStack {
         cache: &mut FcStackCache,
         mut y: MatrixMut<'_>,
     ) {
+        if self.layers.is_empty() {
+            (0..rows.len()).for_each(|row| y.row_mut(row).copy_from_slice(x.row(row)));
+        }
         for (i, layer) in self.layers.iter().enumerate() {
             let (before, current) = cache.layers.split_at_mut(i);
             let FcLayerCache { normalized, inverse_std, y: between } = &mut current[0];
@@ -145,6 +149,12 @@ impl FcStack {
         mut grad_x: Option<MatrixMut<'_>>,
     ) {
         let FcBackward { rows, x, cache, grad_y } = pass;
+        if let (true, Some(grad_x)) = (self.layers.is_empty(), &mut grad_x) {
+            for row in 0..rows.len() {
+                let grads = grad_x.row_mut(row).iter_mut().zip(grad_y.row(row));
+                grads.for_each(|(grad_x, grad_y)| *grad_x += grad_y);
+            }
+        }
         let chunk = 0..rows.len();
         for (i, layer) in self.layers.iter().enumerate().rev() {
             let (before, current) = cache.layers.split_at_mut(i);

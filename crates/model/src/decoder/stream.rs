@@ -1,9 +1,12 @@
 //! The decoder on an endless sequence, a few frames at a time.
 
-use super::{DecoderCache, RnnFcDecoder};
+use super::{DecoderCache, RnnFcDecoder, scale};
 
 /// Frames computed together: as many as the dense layers take without allocating.
 const FRAMES: usize = 4;
+
+/// Inputs that a decoder has at most: level, f0 and `z`.
+const MOST_INPUTS: usize = 3;
 
 /// A decoder with its parameters and its state between blocks, for one example.
 ///
@@ -23,9 +26,9 @@ impl DecoderStream {
     ///
     /// If `parameters` are not as many as `decoder` has.
     pub fn new(decoder: RnnFcDecoder, parameters: Vec<f32>) -> Self {
-        assert_eq!(parameters.len(), decoder.table.n_values(), "decoder: parameters");
+        assert_eq!(parameters.len(), decoder.n_parameters, "decoder: parameters");
         let mut cache = DecoderCache::new(&decoder, FRAMES, 1);
-        cache.recurrence.pack(decoder.gru_weights(&parameters));
+        cache.recurrence.pack(decoder.gru.weights(&parameters));
         Self { decoder, parameters, cache }
     }
 
@@ -34,8 +37,8 @@ impl DecoderStream {
         self.cache.state.fill(0.0);
     }
 
-    /// Decodes any number of frames: scaled loudness and scaled f0, each `[n_frames]`, to
-    /// `outputs`, `[n_frames, n_outputs]`.
+    /// Decodes any number of frames: `inputs`, those of [`DecoderInput::all`](super::DecoderInput::all), each
+    /// `[n_frames, n_columns]`, to `outputs`, `[n_frames, n_outputs]`.
     ///
     /// # Realtime Safety
     ///
@@ -44,13 +47,18 @@ impl DecoderStream {
     /// # Panics
     ///
     /// If the lengths do not fit each other.
-    pub fn process(&mut self, inputs: [&[f32]; 2], outputs: &mut [f32]) {
-        let n_outputs = self.decoder.n_outputs();
-        assert_eq!(inputs[0].len(), inputs[1].len(), "decoder: frames of the inputs");
-        assert_eq!(outputs.len(), inputs[0].len() * n_outputs, "decoder: length of the outputs");
-        let blocks = inputs[0].chunks(FRAMES).zip(inputs[1].chunks(FRAMES));
-        for ((loudness, f0), outputs) in blocks.zip(outputs.chunks_mut(FRAMES * n_outputs)) {
-            let inputs = [loudness, f0];
+    pub fn process(&mut self, inputs: &[&[f32]], outputs: &mut [f32]) {
+        let (n_inputs, n_outputs) = (self.decoder.inputs.len(), self.decoder.n_outputs());
+        let n_frames = inputs[0].len() / self.decoder.inputs[0].n_columns;
+        self.decoder.check_inputs(inputs, n_frames);
+        assert_eq!(outputs.len(), n_frames * n_outputs, "decoder: length of the outputs");
+        for (block, outputs) in outputs.chunks_mut(FRAMES * n_outputs).enumerate() {
+            let frames = block * FRAMES..block * FRAMES + outputs.len() / n_outputs;
+            let mut of_block: [&[f32]; MOST_INPUTS] = [&[]; MOST_INPUTS];
+            for (i, of_block) in of_block[..n_inputs].iter_mut().enumerate() {
+                *of_block = &inputs[i][scale(&frames, self.decoder.inputs[i].n_columns)];
+            }
+            let inputs = &of_block[..n_inputs];
             self.decoder.forward_rows(&self.parameters, inputs, &mut self.cache, outputs);
         }
     }

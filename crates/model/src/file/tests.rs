@@ -98,8 +98,8 @@ fn a_broken_model_is_not_written() {
 
 #[test]
 fn another_version_is_refused_with_the_reason() {
-    let error = refusal(&edited(r#""format_version":"1""#, r#""format_version":"2""#));
-    assert!(error.contains("version 2 is unknown: this program reads version 1"), "{error}");
+    let error = refusal(&edited(r#""format_version":"2""#, r#""format_version":"3""#));
+    assert!(error.contains("version 3 is unknown: this program reads version 2"), "{error}");
     let error = refusal(&edited(r#""format":"ddsp-model""#, r#""format":"other""#));
     assert!(error.contains("its format is `other`"), "{error}");
 }

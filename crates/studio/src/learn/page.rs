@@ -1,6 +1,6 @@
 //! What a report says of a training.
 
-use ddsp_model::{Config, LossSummary};
+use ddsp_model::{Config, Level, LossSummary};
 
 use super::{BaselineLosses, LearnReport};
 use crate::report::{Baseline, LossPoint, Report, Section, number, training_section};
@@ -16,12 +16,17 @@ pub fn learning_section(
     held_out: &[LossPoint],
 ) -> Section {
     let lede = format!(
-        "A recurrent layer of {} units learns to set {} harmonics and {} noise bands {} times a \
-         second from f0 and loudness alone.",
+        "A recurrent layer of {} units learns to set {} and {} noise bands {} times a second from \
+         f0 and {}.",
         config.decoder.gru_units,
-        config.harmonic.n_harmonics,
+        tone(config),
         config.noise.n_bands,
         config.audio.frame_rate,
+        match (config.decoder.level, &config.encoder) {
+            (Level::Loudness, None) => "loudness alone",
+            (Level::Power, None) => "power alone",
+            (_, Some(_)) => "loudness, and what an encoder hears",
+        },
     );
     let facts = [
         ("Examples learned from", report.n_examples.to_string()),
@@ -37,6 +42,14 @@ pub fn learning_section(
     let untrained = rows.iter().filter(|row| row.name == UNTRAINED).map(|row| row.loss);
     let held_out: Vec<LossPoint> = untrained.chain(held_out.iter().copied()).collect();
     training_section(&lede, facts, training, &held_out, &rows)
+}
+
+/// What the synthesizer of the pitched part is made of.
+fn tone(config: &Config) -> String {
+    let harmonic = config.harmonic.as_ref().map(|c| format!("{} harmonics", c.n_harmonics));
+    let sinusoidal = config.sinusoidal.as_ref().map(|c| format!("{} sinusoids", c.n_sinusoids));
+    let wavetable = config.wavetable.as_ref().map(|c| format!("{} wavetables", c.n_tables));
+    harmonic.or(sinusoidal).or(wavetable).unwrap_or_default()
 }
 
 /// The baselines, then the model.

@@ -1,6 +1,7 @@
 //! The panel of one sound: what went in, what came out, and what the model did in between.
 
 use ddsp_kernels::{AverageSpectrum, FrameGrid, SpectralEnvelope};
+use ddsp_model::{Controls, ToneControls};
 
 use super::{Block, Section};
 use crate::axis::{Axis, extent};
@@ -37,20 +38,16 @@ pub struct Sound<'a> {
     pub input_features: FeatureCurves<'a>,
     /// What the model was asked for, after adjustment.
     pub request: FeatureCurves<'a>,
-    /// The audio that came out: the sum of the two parts.
+    /// The audio that came out: the sum of the two parts, in the room if there is one.
     pub output: &'a [f32],
     /// Measured on the output.
     pub output_features: FeatureCurves<'a>,
-    /// The part of the harmonic synthesizer.
-    pub harmonic: &'a [f32],
-    /// The part of the noise synthesizer.
+    /// The pitched part, dry.
+    pub tone: &'a [f32],
+    /// The noise part, dry.
     pub noise: &'a [f32],
-    /// Overall amplitude, `[n_frames]`.
-    pub amplitudes: &'a [f32],
-    /// Shares of the harmonics, `[n_frames, n_harmonics]`.
-    pub harmonic_distribution: &'a [f32],
-    /// Noise filter, `[n_frames, n_bands]`.
-    pub magnitudes: &'a [f32],
+    /// What drove both.
+    pub controls: &'a Controls,
     /// What the output's average spectrum should be like, with a name.
     pub reference: Option<(&'a str, &'a SpectralEnvelope)>,
 }
@@ -65,7 +62,7 @@ impl Sound<'_> {
         section.blocks.push(Block::Figures(self.spectrograms()));
         let maps = [self.f0(), self.loudness(), self.amplitudes()]
             .into_iter()
-            .chain(self.harmonic_map())
+            .chain(self.tone_map())
             .chain(self.noise_map())
             .chain([self.average_spectra()]);
         section.blocks.push(Block::Figures(maps.map(|figure| (figure, None)).collect()));
@@ -77,7 +74,7 @@ impl Sound<'_> {
         let parts = [
             ("Input", self.input),
             ("Output", self.output),
-            ("Harmonic part of the output", self.harmonic),
+            ("Pitched part of the output", self.tone),
             ("Noise part of the output", self.noise),
         ];
         let grids = parts.map(|(_, audio)| spectrogram_db(audio, self.grid.sample_rate));
@@ -120,13 +117,18 @@ impl Sound<'_> {
     }
 
     fn amplitudes(&self) -> Figure {
-        let points = points(self.grid, self.amplitudes);
+        let amplitudes = match &self.controls.tone {
+            ToneControls::Harmonic { amplitudes, .. }
+            | ToneControls::Wavetable { amplitudes, .. } => amplitudes.clone(),
+            // Of all sinusoids together.
+            ToneControls::Sinusoidal { amplitudes, .. } => {
+                let n_sinusoids = amplitudes.len() / self.n_frames().max(1);
+                amplitudes.chunks(n_sinusoids.max(1)).map(|frame| frame.iter().sum()).collect()
+            }
+        };
+        let points = points(self.grid, &amplitudes);
         let axis = Axis::linear("linear", 0.0, 1.05 * extent(points.iter().map(|p| p.1)).1);
-        Figure::new("Amplitude of the harmonics", self.time(), axis).curve(
-            "",
-            Role::Harmonic,
-            points,
-        )
+        Figure::new("Amplitude of the tone", self.time(), axis).curve("", Role::Harmonic, points)
     }
 
     fn average_spectra(&self) -> Figure {
@@ -155,17 +157,33 @@ impl Sound<'_> {
             .fold(figure, |figure, (name, role, points)| figure.curve(name, role, points))
     }
 
-    fn harmonic_map(&self) -> Option<Figure> {
-        let n_harmonics = self.harmonic_distribution.len().checked_div(self.amplitudes.len())?;
-        let axis = Axis::linear("number", 0.5, n_harmonics as f64 + 0.5);
-        let title = "Harmonic distribution";
-        Some(heat_map(title, self.time(), axis, n_harmonics, self.harmonic_distribution))
+    /// Frames of the controls.
+    fn n_frames(&self) -> usize {
+        self.request.f0_hz.len()
+    }
+
+    fn tone_map(&self) -> Option<Figure> {
+        let (title, values) = match &self.controls.tone {
+            ToneControls::Harmonic { harmonic_distribution, .. } => {
+                ("Harmonic distribution", harmonic_distribution)
+            }
+            ToneControls::Sinusoidal { amplitudes, .. } => {
+                ("Amplitudes of the sinusoids", amplitudes)
+            }
+            ToneControls::Wavetable { table_weights, .. } => {
+                ("Shares of the tables", table_weights)
+            }
+        };
+        let n_rows = values.len().checked_div(self.n_frames())?;
+        let axis = Axis::linear("number", 0.5, n_rows as f64 + 0.5);
+        Some(heat_map(title, self.time(), axis, n_rows, values))
     }
 
     fn noise_map(&self) -> Option<Figure> {
-        let n_bands = self.magnitudes.len().checked_div(self.amplitudes.len())?;
+        let magnitudes = &self.controls.magnitudes;
+        let n_bands = magnitudes.len().checked_div(self.n_frames())?;
         let axis = Axis::linear("kHz", 0.0, f64::from(self.grid.sample_rate) / 2000.0);
-        Some(heat_map("Noise magnitudes", self.time(), axis, n_bands, self.magnitudes))
+        Some(heat_map("Noise magnitudes", self.time(), axis, n_bands, magnitudes))
     }
 }
 
@@ -246,6 +264,9 @@ mod tests {
         let grid = FrameGrid { sample_rate: 16_000, hop: 64 };
         let (audio, frames, voiced) = (vec![0.1; 640], vec![220.0; 10], vec![false; 10]);
         let features = FeatureCurves { f0_hz: &frames, voiced: &voiced, loudness_db: &frames };
+        let (amplitudes, harmonic_distribution) = (vec![0.0; 10], vec![0.5; 20]);
+        let tone = ToneControls::Harmonic { amplitudes, harmonic_distribution };
+        let controls = Controls { tone, magnitudes: vec![0.0; 30] };
         let sound = Sound {
             grid,
             input: &audio,
@@ -253,11 +274,9 @@ mod tests {
             request: features,
             output: &audio,
             output_features: features,
-            harmonic: &audio,
+            tone: &audio,
             noise: &[0.0; 640],
-            amplitudes: &[0.0; 10],
-            harmonic_distribution: &[0.5; 20],
-            magnitudes: &[0.0; 30],
+            controls: &controls,
             reference: None,
         };
         let section = sound.section("Silence", "", Vec::new());

@@ -1,5 +1,5 @@
 use ddsp_data::TrainingExample;
-use ddsp_model::{Model, RnnFcDecoder};
+use ddsp_model::Model;
 
 use super::*;
 use crate::order::Order;
@@ -64,7 +64,7 @@ fn the_gradient_of_every_tensor_is_the_slope_of_the_loss_along_it() {
     let mut batch_gradient = BatchGradient::new(&config, 2);
     batch_gradient.evaluate(&parameters, &batch).expect("computed");
     let gradient = batch_gradient.gradient().to_vec();
-    for entry in RnnFcDecoder::new(&config).table().entries {
+    for entry in config.parameter_table().entries {
         let direction = &gradient[entry.range.clone()];
         let length = direction.iter().map(|&g| f64::from(g) * f64::from(g)).sum::<f64>().sqrt();
         let mut slope = |step: f64| {

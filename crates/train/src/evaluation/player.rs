@@ -45,9 +45,7 @@ impl<'a> Player<'a> {
 
     /// A mean spectrum that follows pitch and loudness.
     pub fn mean_spectrum(mean_spectrum: &'a MeanSpectrum) -> Self {
-        Self::new("mean spectrum", |window, seed| {
-            mean_spectrum.render(super::features(window), seed)
-        })
+        Self::new("mean spectrum", |window, seed| mean_spectrum.render(window.features(), seed))
     }
 
     fn new(name: impl Into<String>, render: impl Fn(&Window, u64) -> Vec<f32> + Sync + 'a) -> Self {
