@@ -14,17 +14,34 @@ pub struct Console {
     progress: Progress,
     /// Whether stdout is for JSON only, so that results in words go to stderr.
     is_json: bool,
+    /// Threads to use; as many as there are processors if 0.
+    n_threads: usize,
 }
 
 impl Console {
     /// Results on stdout, progress on stderr.
     pub fn new() -> Self {
-        Self { progress: Progress::new(), is_json: false }
+        Self { progress: Progress::new(), is_json: false, n_threads: 0 }
     }
 
     /// Keeps stdout for JSON if `json`.
     pub fn set_json(&mut self, json: bool) {
         self.is_json = json;
+    }
+
+    /// Uses so many threads instead of one for each processor.
+    pub fn set_threads(&mut self, n_threads: usize) {
+        self.n_threads = n_threads;
+    }
+
+    /// Shows progress as plain lines, even on a terminal.
+    pub fn set_plain(&mut self) {
+        self.progress.set_plain();
+    }
+
+    /// Shows the next work on a dashboard, where there is a terminal and lines are not asked for.
+    pub fn open_screen(&mut self, title: &str) {
+        self.progress.open_screen(title);
     }
 
     /// Runs `work` with its events shown.
@@ -37,7 +54,8 @@ impl Console {
         stop: &AtomicBool,
         work: impl FnOnce(&mut Conductor<'_>) -> Result<T, E>,
     ) -> Result<T, Failure> {
-        let n_threads = std::thread::available_parallelism().map_or(1, |n| n.get());
+        let n_processors = std::thread::available_parallelism().map_or(1, |n| n.get());
+        let n_threads = if self.n_threads == 0 { n_processors } else { self.n_threads };
         let mut written = Ok(());
         let mut tell = |event| {
             let line = self.progress.show(event, self.is_json);
@@ -46,7 +64,9 @@ impl Console {
             }
         };
         let result = work(&mut Conductor { tell: &mut tell, stop, n_threads });
-        self.progress.finish();
+        for line in self.progress.close_screen() {
+            written = written.and_then(|()| write_line(&line));
+        }
         let value = result.map_err(Into::into)?;
         written?;
         Ok(value)

@@ -2,6 +2,8 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use crate::screen;
+
 /// Set by the first Ctrl-C during gentle work.
 static STOP: AtomicBool = AtomicBool::new(false);
 
@@ -10,15 +12,27 @@ static IS_GENTLE: AtomicBool = AtomicBool::new(false);
 
 /// Takes over Ctrl-C. Where that is not possible, the system's own way stays: nothing is lost either.
 pub fn install() {
-    let _ = ctrlc::set_handler(|| {
-        if IS_GENTLE.load(Ordering::SeqCst) && !STOP.swap(true, Ordering::SeqCst) {
+    let _ = ctrlc::set_handler(request);
+}
+
+/// What Ctrl-C does, also where the terminal hands it over as a key.
+pub fn request() {
+    if IS_GENTLE.load(Ordering::SeqCst) && !STOP.swap(true, Ordering::SeqCst) {
+        // The dashboard says so itself.
+        if !screen::is_open() {
             eprintln!("\ninterrupted: finishing this step and keeping the best model");
-        } else {
-            // Files appear whole or not at all, and an unfinished folder is marked as such.
-            eprintln!("\ninterrupted: no file is half-written; the same command goes on from here");
-            std::process::exit(1);
         }
-    });
+    } else {
+        screen::restore();
+        // Files appear whole or not at all, and an unfinished folder is marked as such.
+        eprintln!("\ninterrupted: no file is half-written; the same command goes on from here");
+        std::process::exit(1);
+    }
+}
+
+/// Whether the user asked for an early end.
+pub fn is_requested() -> bool {
+    STOP.load(Ordering::SeqCst)
 }
 
 /// The flag that work has to look at from now on; the first Ctrl-C sets it, the second exits.

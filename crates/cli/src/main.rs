@@ -7,9 +7,11 @@
 
 mod commands;
 mod console;
+mod dashboard;
 mod failure;
 mod interrupt;
 mod progress;
+mod screen;
 
 use std::process::ExitCode;
 

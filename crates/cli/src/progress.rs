@@ -1,4 +1,5 @@
-//! Progress on stderr: a bar with rate and time left on a terminal, else a line every few seconds.
+//! Progress on stderr: on a terminal a bar with rate and time left, or the dashboard where a command
+//! asks for it; else a line every few seconds.
 
 use std::fmt::Write as _;
 use std::io::{self, IsTerminal};
@@ -7,6 +8,8 @@ use std::time::{Duration, Instant};
 use ddsp_studio::Event;
 use indicatif::{ProgressBar, ProgressStyle};
 
+use crate::screen::Screen;
+
 /// Time between two lines where there is no terminal.
 const LINE_EVERY: Duration = Duration::from_secs(3);
 
@@ -14,6 +17,9 @@ const LINE_EVERY: Duration = Duration::from_secs(3);
 pub struct Progress {
     is_terminal: bool,
     bar: Option<ProgressBar>,
+    screen: Option<Screen>,
+    /// Lines for stdout that wait until the screen is closed.
+    kept: Vec<String>,
     stage: String,
     stage_began: Instant,
     last_line: Instant,
@@ -24,15 +30,56 @@ impl Progress {
     pub fn new() -> Self {
         let now = Instant::now();
         let is_terminal = io::stderr().is_terminal();
-        Self { is_terminal, bar: None, stage: String::new(), stage_began: now, last_line: now }
+        Self {
+            is_terminal,
+            bar: None,
+            screen: None,
+            kept: Vec::new(),
+            stage: String::new(),
+            stage_began: now,
+            last_line: now,
+        }
+    }
+
+    /// Shows plain lines, whatever there is for a terminal.
+    pub fn set_plain(&mut self) {
+        self.is_terminal = false;
+    }
+
+    /// Opens the dashboard if there is a terminal that can show it.
+    pub fn open_screen(&mut self, title: &str) {
+        let is_dumb = std::env::var_os("TERM").is_some_and(|term| term == "dumb");
+        if self.is_terminal && !is_dumb {
+            self.finish();
+            self.screen = Screen::open(title).ok();
+        }
+    }
+
+    /// Closes the dashboard; gives back the lines that belong on stdout.
+    pub fn close_screen(&mut self) -> Vec<String> {
+        self.finish();
+        self.screen = None;
+        std::mem::take(&mut self.kept)
     }
 
     /// Shows `event`; gives back a line that belongs on stdout, unless `is_json`.
     pub fn show(&mut self, event: Event, is_json: bool) -> Option<String> {
+        if let Some(screen) = &self.screen {
+            if let (Event::Result(line), false) = (&event, is_json) {
+                self.kept.push(line.clone());
+            }
+            screen.show(event);
+            return None;
+        }
         match event {
             Event::Stage(name) => self.begin(name),
             Event::Progress { progress, unit, remaining_secs, status } => {
                 self.count(progress, unit, remaining_secs, &status);
+            }
+            Event::Training(training) => {
+                let progress = ddsp_data::Progress { done: training.step, total: training.steps };
+                let status = training.losses();
+                self.count(progress, "steps", Some(training.remaining_secs), &status);
             }
             Event::Result(line) if is_json => eprintln!("{line}"),
             Event::Result(line) => {

@@ -20,9 +20,10 @@ const MAY_IMPORT: [(&str, &[&str]); 8] = [
 ];
 
 /// What only one crate may import, because it stands for what the others must not do: parse
-/// arguments, decode files, multiply matrices.
-const FENCED: [(&str, &str); 4] = [
+/// arguments, draw on terminals, decode files, multiply matrices.
+const FENCED: [(&str, &str); 5] = [
     ("clap", "ddsp"),
+    ("ratatui", "ddsp"),
     ("symphonia", "ddsp-data"),
     ("gemm-f32", "ddsp-kernels"),
     ("maud", "ddsp-studio"),

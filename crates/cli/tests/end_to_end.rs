@@ -3,8 +3,9 @@
 mod common;
 
 use std::fs;
+use std::path::Path;
 
-use common::{TINY, ddsp, sine_wav, stderr_of, stdout_of, tiny_training};
+use common::{TINY, ddsp, sine_wav, stderr_of, stdout_of, tiny_data, tiny_training};
 use serde_json::Value;
 
 #[test]
@@ -15,6 +16,7 @@ fn a_model_is_trained_shown_and_played() {
     for file in ["config.toml", "metrics.jsonl", "manifest.json", "report.html"] {
         assert!(run.join(file).is_file(), "no {file}");
     }
+    assert_samples(&run);
     let shown = ddsp(["model", "show", "--json"]).arg(&model).assert().success();
     let shown: Value = serde_json::from_str(&stdout_of(&shown)).expect("JSON");
     assert_eq!(shown["training"]["steps"], 6);
@@ -40,6 +42,62 @@ fn a_model_is_trained_shown_and_played() {
     let wav = fs::read(path("out.wav")).expect("a sound");
     // 375 frames of 64 samples, 32-bit float.
     assert!(wav.starts_with(b"RIFF") && wav.len() > 375 * 64 * 4, "{} bytes", wav.len());
+}
+
+/// The two held-out notes after the first and the last step, as files and on the page.
+fn assert_samples(run: &Path) {
+    let names = |folder: &str| {
+        let entries = fs::read_dir(run.join(folder)).unwrap_or_else(|e| panic!("{folder}: {e}"));
+        let names = entries.map(|entry| entry.expect("an entry").file_name());
+        let mut names: Vec<String> =
+            names.map(|name| name.into_string().expect("our own name")).collect();
+        names.sort();
+        names
+    };
+    let recorded = names("samples/recorded");
+    assert!(recorded.len() == 2 && recorded.iter().all(|n| n.ends_with(".wav")), "{recorded:?}");
+    for step in ["samples/step-000001", "samples/step-000006"] {
+        let (sounds, pictures): (Vec<_>, Vec<_>) =
+            names(step).into_iter().partition(|name| name.ends_with(".wav"));
+        assert_eq!(sounds, recorded, "the same notes in {step}");
+        assert!(pictures.len() == 2 && pictures.iter().all(|n| n.ends_with(".png")), "{step}");
+    }
+    let events = names("").into_iter().filter(|name| name.starts_with("events.out.tfevents."));
+    assert_eq!(events.count(), 1, "one event file");
+    let page = fs::read_to_string(run.join("report.html")).expect("a page");
+    let found = |text: &str| page.matches(&format!("aria-label=\"{text}")).count();
+    assert_eq!((found("Recorded"), found("After step 1\""), found("After step 6")), (2, 2, 2));
+    let lines = fs::read_to_string(run.join("metrics.jsonl")).expect("a log");
+    assert_eq!(lines.lines().count(), 6, "a line a step");
+}
+
+#[test]
+fn a_training_says_what_it_learns_from_and_where_the_time_goes() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let data = tiny_data(folder.path());
+    let train = |out: &str| {
+        let mut command = ddsp(["train", "--family", "string", "--threads", "1", "--profile"]);
+        command.args(TINY).args(["--sample-every", "0", "--data"]).arg(&data);
+        command.arg("--out").arg(folder.path().join(out));
+        command
+    };
+    let text = stdout_of(&train("a").assert().success());
+    for expected in ["data: 8 examples, 0.53", "MIDI", "a step, ms", "optimizer", "6 steps, 1 thr"]
+    {
+        assert!(text.contains(expected), "no `{expected}` in\n{text}");
+    }
+    assert!(!folder.path().join("a/samples").exists(), "none were wanted");
+    let json = stdout_of(&train("b").arg("--json").assert().success());
+    let json: Value = serde_json::from_str(&json).expect("JSON");
+    let profile = &json["profile"];
+    assert_eq!((&profile["steps"], &profile["n_threads"]), (&Value::from(6), &Value::from(1)));
+    let secs = |name: &str| profile[name].as_f64().expect("seconds");
+    let parts = ["network_secs", "synth_secs", "loss_secs", "optimizer_secs"].map(secs);
+    assert!(parts.iter().all(|secs| *secs > 0.0), "{profile}");
+    // One thread does one thing at a time; the clock of the whole begins a little earlier.
+    assert!(parts.iter().sum::<f64>() <= secs("wall_secs"), "{profile}");
+    assert_eq!(json["data"]["n_examples"], 8, "{json}");
+    train("c").args(["--threads", "0"]).assert().code(2);
 }
 
 #[test]

@@ -30,6 +30,9 @@ use timbre::Timbre;
 /// The family that is learned.
 const LEARNED: &str = "string";
 
+/// Steps from one set of held-out sounds to the next.
+const SAMPLE_EVERY: u64 = 500;
+
 /// Name of the sound that is played by an instrument which it is not.
 const PHRASE: &str = "Keyboard phrase";
 
@@ -225,6 +228,7 @@ fn learn_options(options: &DemoOptions) -> LearnOptions {
         hold_out: Some(HoldOut::Labels { n_instruments, n_pitches, seed: options.synth.seed }),
         config: options.config.clone(),
         time_budget_secs: Some(options.training_secs),
+        sample_every: SAMPLE_EVERY,
         provenance: format!("built-in {LEARNED} instruments of ddsp"),
         licence: "MIT OR Apache-2.0".to_owned(),
         init_from: None,

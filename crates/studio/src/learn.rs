@@ -1,9 +1,13 @@
 //! Learns an instrument from record files: selects, holds out, trains, compares with baselines, and
 //! leaves a run folder that tells it all.
 
+mod data_summary;
 mod log;
 mod mixture;
 mod page;
+mod profile;
+mod recorder;
+mod samples;
 
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
@@ -12,21 +16,23 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use ddsp_data::{
     ExampleIndex, F0Source, Filter, FolderState, HoldOut, OutputFolder, Progress, TrainingExample,
 };
-use ddsp_kernels::SpectralLossTerms;
 use ddsp_model::{Config, LossSummary, Model, ModelMetadata};
 use ddsp_train::{
-    Ending, EvaluationOptions, ExampleSource, InitialModel, Initialization, MixedExamples,
-    TrainEvent, TrainOptions, TrainOutcome, evaluate_baselines, train,
+    Ending, EvaluationOptions, ExampleSource, InitialModel, MixedExamples, TrainOptions,
+    TrainOutcome, evaluate_baselines, train,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use crate::error::{Error, Result};
 use crate::evaluate::{Selection, fingerprint};
-use crate::event::{Conductor, Event};
-use crate::report::{LossPoint, number};
+use crate::event::Conductor;
+use crate::report::LossPoint;
+use recorder::Recorder;
 
+pub use data_summary::DataSummary;
 pub use page::learning_section;
+pub use profile::Profile;
 
 /// Name of the model in a run folder.
 pub const MODEL_FILE: &str = "model.safetensors";
@@ -57,6 +63,8 @@ pub struct LearnOptions {
     pub config: Config,
     /// Ends training after so many seconds, if the steps are not done before.
     pub time_budget_secs: Option<f64>,
+    /// Steps from one set of held-out sounds and pictures to the next; none are made if 0.
+    pub sample_every: u64,
     /// Where the recordings come from, for the model file.
     pub provenance: String,
     /// Under which licence they are, for the model file.
@@ -110,6 +118,10 @@ pub struct LearnReport {
     /// What went wrong on the way, and what to do about it.
     #[serde(default)]
     pub alarms: Vec<String>,
+    /// What there was to learn from.
+    pub data: DataSummary,
+    /// Where the time of the steps went.
+    pub profile: Profile,
     /// Whether an earlier run had learned it already.
     #[serde(skip)]
     pub already_done: bool,
@@ -181,7 +193,8 @@ pub fn learn(options: &LearnOptions, conductor: &mut Conductor<'_>) -> Result<Le
     }
     let report = run(options, &split, conductor)?;
     let (training, held_out) = log::read(&options.out.join("metrics.jsonl"))?;
-    let page = page::page(&options.config, &report, &training, &held_out);
+    let mut page = page::page(&options.config, &report, &training, &held_out);
+    page.sections.extend(samples::section(&options.out, options.config.audio.sample_rate)?);
     write_text(&options.out.join("report.html"), &page.html())?;
     // A run that was stopped by hand is no result to rely on later: its folder stays unfinished.
     if !report.is_stopped() {
@@ -240,21 +253,9 @@ fn run(
         Some(index) => cached(index, config, conductor)?,
         None => Box::new(Vec::new()),
     };
-    let baselines = match held_out.is_empty() {
-        true => None,
-        false => {
-            conductor.stage("measuring baselines");
-            let n_threads = conductor.n_threads;
-            let max_examples = config.train.evaluate_examples;
-            let evaluation = EvaluationOptions { max_examples, n_threads };
-            let found = evaluate_baselines(config, &*training, &*held_out, evaluation)?;
-            Some(BaselineLosses {
-                silence: found.silence.into(),
-                untrained: found.untrained.into(),
-                mean_spectrum: found.mean_spectrum.into(),
-            })
-        }
-    };
+    let data = DataSummary::new(&*training, config, &pitch, &loudness)?;
+    conductor.result(data.line());
+    let baselines = measure_baselines(config, &*training, &*held_out, conductor)?;
     let metadata = ModelMetadata {
         pitch: Some(pitch),
         loudness: Some(loudness),
@@ -277,12 +278,42 @@ fn run(
         metadata,
     };
     conductor.stage("training");
-    let mut show = shown(config.train.steps, conductor);
-    let outcome = train(&train_options, &*training, &*held_out, &mut show)?;
-    Ok(report(&outcome, baselines))
+    // Without held-out examples those of the training set are played.
+    let played = if held_out.is_empty() { &*training } else { &*held_out };
+    let counts = [options.sample_every, config.train.steps];
+    let mut recorder = Recorder::new(&options.out, counts, played, conductor);
+    let outcome = train(&train_options, &*training, &*held_out, &mut |event| recorder.hear(event))?;
+    let profile = recorder.finish(&outcome)?;
+    Ok(report(&outcome, baselines, data, profile))
 }
 
-fn report(outcome: &TrainOutcome, baselines: Option<BaselineLosses>) -> LearnReport {
+/// The losses of what needs no training, where examples are held out.
+fn measure_baselines(
+    config: &Config,
+    training: &dyn ExampleSource,
+    held_out: &dyn ExampleSource,
+    conductor: &mut Conductor<'_>,
+) -> Result<Option<BaselineLosses>> {
+    if held_out.is_empty() {
+        return Ok(None);
+    }
+    conductor.stage("measuring baselines");
+    let max_examples = config.train.evaluate_examples;
+    let evaluation = EvaluationOptions { max_examples, n_threads: conductor.n_threads };
+    let found = evaluate_baselines(config, training, held_out, evaluation)?;
+    Ok(Some(BaselineLosses {
+        silence: found.silence.into(),
+        untrained: found.untrained.into(),
+        mean_spectrum: found.mean_spectrum.into(),
+    }))
+}
+
+fn report(
+    outcome: &TrainOutcome,
+    baselines: Option<BaselineLosses>,
+    data: DataSummary,
+    profile: Profile,
+) -> LearnReport {
     let summary = outcome.model.metadata.training.expect("a trained model has a summary");
     let ending = match outcome.ending {
         Ending::Complete => "complete",
@@ -302,6 +333,8 @@ fn report(outcome: &TrainOutcome, baselines: Option<BaselineLosses>) -> LearnRep
         held_out_loss: summary.held_out_loss,
         baselines,
         alarms: outcome.alarms.iter().map(ToString::to_string).collect(),
+        data,
+        profile,
         already_done: false,
     }
 }
@@ -341,48 +374,4 @@ fn cached(
     conductor.counter("examples")(Progress { done: total, total });
     let examples = examples.into_iter().map(|(_, example)| example).collect();
     Ok(Box::new(MixedExamples { examples, shares: index.shares() }))
-}
-
-/// Turns what the trainer tells into events.
-fn shown<'a>(steps: u64, conductor: &'a mut Conductor<'_>) -> impl FnMut(TrainEvent<'_>) + 'a {
-    let mut last_held_out: Option<SpectralLossTerms> = None;
-    move |event| match event {
-        TrainEvent::Started { n_parameters, n_examples, n_held_out, held_out } => {
-            last_held_out = held_out;
-            conductor.result(format!(
-                "training {n_parameters} parameters on {n_examples} examples, {n_held_out} held out"
-            ));
-        }
-        TrainEvent::Initialized { report } => tell_initial(report, conductor),
-        TrainEvent::Resumed { step } => {
-            conductor.result(format!("going on from the checkpoint of step {step}"));
-        }
-        TrainEvent::Alarm { alarm } => conductor.result(format!("warning: {alarm}")),
-        TrainEvent::Estimated { step_secs, total_secs } => conductor.result(format!(
-            "a step takes {} s: at most {steps} steps, about {} s in all",
-            number(step_secs),
-            number(total_secs),
-        )),
-        TrainEvent::Step { record, remaining_secs, .. } => {
-            last_held_out = record.held_out.or(last_held_out);
-            let mut status = format!("loss {}", number(record.loss.total()));
-            if let Some(held_out) = last_held_out {
-                status += &format!(", held out {}", number(held_out.total()));
-            }
-            let progress = Progress { done: record.step, total: steps };
-            let remaining_secs = Some(remaining_secs);
-            (conductor.tell)(Event::Progress { progress, unit: "steps", remaining_secs, status });
-        }
-    }
-}
-
-/// Tells which parameters came from another model.
-fn tell_initial(report: &Initialization, conductor: &mut Conductor<'_>) {
-    conductor
-        .result(format!("{} tensors are those of the model to begin from", report.taken.len()));
-    for (names, why) in [(&report.fresh, "begin at random"), (&report.unused, "are not used")] {
-        if !names.is_empty() {
-            conductor.result(format!("{} {why}: {}", names.len(), names.join(", ")));
-        }
-    }
 }

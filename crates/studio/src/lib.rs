@@ -32,11 +32,11 @@ pub use evaluate::{
     EvaluateOptions, EvaluateSettings, Evaluated, Evaluation, EvaluationReport, ExampleMeasures,
     GroupSummary, Label, Part, PlayerSummary, Summaries, evaluate, evaluate_examples,
 };
-pub use event::{Conductor, Event};
+pub use event::{Conductor, Event, TrainingProgress};
 pub use figure::{Curve, Figure, Image, Level, Role, data_url};
 pub use learn::{
-    BaselineLosses, LearnOptions, LearnReport, MODEL_FILE, Split, learn, learning_section,
-    loss_curves, split,
+    BaselineLosses, DataSummary, LearnOptions, LearnReport, MODEL_FILE, Profile, Split, learn,
+    learning_section, loss_curves, split,
 };
 pub use picture::Grid;
 pub use report::{

@@ -96,6 +96,8 @@ pub enum TrainEvent<'a> {
         remaining_secs: f64,
         /// Whether the model is the best so far, and was kept.
         best: bool,
+        /// The model after the step.
+        model: &'a Model,
     },
 }
 

@@ -32,9 +32,10 @@ impl From<F0> for F0Source {
 
 /// Learns an instrument from record files.
 ///
-/// The run folder gets the configuration, a log, the best model so far, and a page with the loss
-/// curves. Ctrl-C ends the training after the present step and keeps the best model and the state,
-/// from which --resume goes on.
+/// The run folder gets the configuration, a log, the best model so far, TensorBoard events, sounds of
+/// held-out notes, and a page that shows it all. Ctrl-C (or q on the screen that a terminal shows)
+/// ends the training after the present step and keeps the best model and the state, from which
+/// --resume goes on.
 #[derive(Args)]
 #[command(after_help = "Example: ddsp train --data 'families/string*' --out runs/strings \
                         --hold-out-instruments 1 --hold-out-pitches 2 --set train.batch=4")]
@@ -92,6 +93,18 @@ pub struct Train {
     /// from a finished one with a higher train.steps. Without a checkpoint, begin.
     #[arg(long, conflicts_with = "force")]
     resume: bool,
+    /// Steps from one set of held-out sounds and pictures to the next; 0 makes none.
+    #[arg(long, value_name = "STEPS", default_value_t = 500)]
+    sample_every: u64,
+    /// Threads to use; one for each processor without it.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
+    threads: Option<u16>,
+    /// Show where a step's time goes: data, network, synth, loss, optimizer.
+    #[arg(long)]
+    profile: bool,
+    /// Show progress as lines, even on a terminal.
+    #[arg(long)]
+    plain: bool,
     /// Start over what an earlier run made.
     #[arg(long)]
     force: bool,
@@ -144,6 +157,7 @@ impl Train {
             filter: Filter { families: self.families, ..Filter::default() },
             config,
             time_budget_secs: self.time_limit,
+            sample_every: self.sample_every,
             provenance: self.provenance,
             licence: self.licence,
             init_from: self.init_from,
@@ -160,15 +174,24 @@ impl Train {
     ///
     /// If the data or the folder cannot be used, or training goes wrong.
     pub fn run(self, console: &mut Console) -> Result<(), Failure> {
-        let is_json = self.json;
+        let (is_json, is_profile, is_plain) = (self.json, self.profile, self.plain);
+        let n_threads = self.threads.map_or(0, usize::from);
         let options = self.options()?;
         console.set_json(is_json);
+        console.set_threads(n_threads);
+        if is_plain {
+            console.set_plain();
+        }
+        console.open_screen(&format!("ddsp train: {}", options.out.display()));
         let report = console.run(interrupt::gentle(), |conductor| learn(&options, conductor))?;
         let model = options.out.join(MODEL_FILE);
         if is_json {
             console.json(&report)?;
         } else {
             print(&report, console)?;
+            if is_profile {
+                report.profile.lines().iter().try_for_each(|line| console.line(line))?;
+            }
             console.line(&format!("model: {}", model.display()))?;
         }
         if report.is_stopped() {

@@ -62,7 +62,7 @@ pub(super) fn sound(sound: &PlayedSound) -> Vec<Check> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::learn::BaselineLosses;
+    use crate::learn::{BaselineLosses, DataSummary, Profile};
     use ddsp_model::LossSummary;
 
     fn loss(total: f64) -> LossSummary {
@@ -86,6 +86,14 @@ mod tests {
                 mean_spectrum: loss(9.0),
             }),
             alarms: Vec::new(),
+            data: DataSummary {
+                n_examples: 1,
+                minutes: 0.1,
+                voiced_share: 1.0,
+                pitch_midi: [60.0; 2],
+                loudness_db: [-20.0; 2],
+            },
+            profile: Profile::new(&Default::default(), 1, 1.0, 1),
             already_done: false,
         }
     }

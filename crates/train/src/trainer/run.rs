@@ -348,7 +348,10 @@ impl<'a> Run<'a> {
     }
 
     /// Tells of the last step.
+    ///
+    /// What whoever listens does meanwhile, such as playing and drawing, is no part of a step.
     pub(super) fn report(&mut self, progress: &mut dyn FnMut(TrainEvent<'_>)) {
+        let begin = Instant::now();
         let Some(record) = self.records.last() else { return };
         let (step_secs, train) = (self.step_secs(), &self.options.config.train);
         let steps_left = train.steps - record.step;
@@ -366,11 +369,13 @@ impl<'a> Run<'a> {
             progress(TrainEvent::Estimated { step_secs, total_secs });
         }
         let best = self.best.as_ref().is_some_and(|(best, _)| best.step == record.step);
-        progress(TrainEvent::Step { record, steps_per_sec: 1.0 / step_secs, remaining_secs, best });
+        let (steps_per_sec, model) = (1.0 / step_secs, &self.model);
+        progress(TrainEvent::Step { record, steps_per_sec, remaining_secs, best, model });
         for alarm in &self.alarms[self.n_told..] {
             progress(TrainEvent::Alarm { alarm });
         }
         self.n_told = self.alarms.len();
+        self.progress.evaluating_secs += begin.elapsed().as_secs_f64();
     }
 
     /// The outcome; the model's summary in the folder is brought up to date.
