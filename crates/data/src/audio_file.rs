@@ -1,19 +1,15 @@
 //! Audio files: decoding to mono at a wanted rate, and writing WAV.
 
-use std::fs::File;
+mod reader;
+
 use std::io;
 use std::path::Path;
 
-use symphonia::core::codecs::audio::{AudioDecoder, AudioDecoderOptions};
-use symphonia::core::errors::Error as DecodeError;
-use symphonia::core::formats::probe::Hint;
-use symphonia::core::formats::{FormatOptions, FormatReader, TrackType};
-use symphonia::core::io::{MediaSourceStream, MediaSourceStreamOptions};
-use symphonia::core::meta::MetadataOptions;
-
 use crate::error::{Error, Result};
 use crate::output::write_atomically;
-use crate::resample::{RATES_HZ, resample};
+use crate::resample::resample;
+
+pub use reader::{AudioBlock, AudioReader};
 
 /// Endings of the files that are taken for audio in a folder, lower case.
 pub const AUDIO_EXTENSIONS: [&str; 10] =
@@ -51,10 +47,7 @@ pub enum WavFormat {
 /// If the file cannot be opened, is empty, is not audio of a known kind, is damaged or cut off, holds
 /// values that are not finite, or more than 2^28 samples.
 pub fn read_audio(path: &Path, sample_rate: u32) -> Result<Audio> {
-    let Audio { samples, original_rate, .. } = read_original(path)?;
-    let samples = resample(samples, original_rate, sample_rate)
-        .map_err(|reason| Error::Audio { path: path.to_owned(), reason })?;
-    Ok(Audio { samples, sample_rate, original_rate })
+    read_all(AudioReader::open(path)?, path, sample_rate)
 }
 
 /// Reads the same as mono at the file's own rate.
@@ -63,93 +56,33 @@ pub fn read_audio(path: &Path, sample_rate: u32) -> Result<Audio> {
 ///
 /// As [`read_audio`].
 pub(crate) fn read_original(path: &Path) -> Result<Audio> {
-    let error = |reason: String| Error::Audio { path: path.to_owned(), reason };
-    let file = File::open(path).map_err(Error::io("open", path))?;
-    let metadata = file.metadata().map_err(Error::io("read", path))?;
-    if metadata.is_dir() {
-        return Err(error("it is a folder, not an audio file".to_owned()));
-    }
-    if metadata.len() == 0 {
-        return Err(error("the file is empty".to_owned()));
-    }
-    let (samples, original_rate) = decode(file, path).map_err(error)?;
-    if samples.is_empty() {
-        return Err(error("the file holds no audio".to_owned()));
-    }
-    if let Some(at) = samples.iter().position(|sample| !sample.is_finite()) {
-        return Err(error(format!("sample {at} is {}", samples[at])));
-    }
-    Ok(Audio { samples, sample_rate: original_rate, original_rate })
+    read_mono(AudioReader::open(path)?, path)
 }
 
-/// Decodes the first audio track: the mean of its channels, and its rate.
-fn decode(file: File, path: &Path) -> Result<(Vec<f32>, u32), String> {
-    let mut hint = Hint::new();
-    if let Some(extension) = path.extension().and_then(|e| e.to_str()) {
-        hint.with_extension(extension);
-    }
-    let stream = MediaSourceStream::new(Box::new(file), MediaSourceStreamOptions::default());
-    let (formats, meta) = (FormatOptions::default(), MetadataOptions::default());
-    let mut format =
-        symphonia::default::get_probe().probe(&hint, stream, formats, meta).map_err(|_| {
-            "not an audio file of a known kind (WAV, FLAC, MP3, OGG Vorbis, M4A, AIFF)".to_owned()
-        })?;
-    let track = format.default_track(TrackType::Audio).ok_or("it has no audio track")?;
-    let (track_id, n_declared) = (track.id, track.num_frames);
-    let parameters = track.codec_params.as_ref().and_then(|p| p.audio());
-    let parameters = parameters.ok_or("its audio track has no description")?;
-    let mut decoder = symphonia::default::get_codecs()
-        .make_audio_decoder(parameters, &AudioDecoderOptions::default())
-        .map_err(|e| format!("its kind of compression is not supported ({e})"))?;
-    let (samples, rate) = decode_packets(format.as_mut(), decoder.as_mut(), track_id)?;
-    // Only lossless files declare an exact length; MP3 without a header has an estimate.
-    let codec = decoder.codec_info().short_name;
-    let is_exact = ["pcm", "flac", "alac"].iter().any(|name| codec.starts_with(name));
-    // A stream's header declares as much as fits its field; such a length is no promise.
-    let n_promised = n_declared.and_then(|n| usize::try_from(n).ok()).filter(|&n| n < MAX_SAMPLES);
-    if let Some(n_promised) = n_promised.filter(|&n| is_exact && samples.len() < n) {
-        return Err(format!("cut off: it holds {} of {n_promised} samples", samples.len()));
-    }
-    Ok((samples, rate))
+fn read_all(reader: AudioReader, path: &Path, sample_rate: u32) -> Result<Audio> {
+    let Audio { samples, original_rate, .. } = read_mono(reader, path)?;
+    let samples = resample(samples, original_rate, sample_rate)
+        .map_err(|reason| Error::Audio { path: path.to_owned(), reason })?;
+    Ok(Audio { samples, sample_rate, original_rate })
 }
 
-fn decode_packets(
-    format: &mut dyn FormatReader,
-    decoder: &mut dyn AudioDecoder,
-    track_id: u32,
-) -> Result<(Vec<f32>, u32), String> {
-    let (mut samples, mut rate, mut interleaved) = (Vec::new(), None, Vec::<f32>::new());
-    loop {
-        let packet = match format.next_packet() {
-            Ok(Some(packet)) if packet.track_id == track_id => packet,
-            Ok(Some(_)) => continue,
-            Ok(None) => break,
-            // The end of a cut-off file; `decode` compares the length with the declared one.
-            Err(DecodeError::IoError(e)) if e.kind() == io::ErrorKind::UnexpectedEof => break,
-            Err(e) => return Err(damaged(samples.len(), rate, &e)),
-        };
-        let buffer = decoder.decode(&packet).map_err(|e| damaged(samples.len(), rate, &e))?;
-        let (packet_rate, n_channels) = (buffer.spec().rate(), buffer.spec().channels().count());
-        if !RATES_HZ.contains(&packet_rate) || n_channels == 0 {
-            return Err(format!("{n_channels} channels at {packet_rate} Hz: a broken header"));
-        }
-        if *rate.get_or_insert(packet_rate) != packet_rate {
-            return Err("its sample rate changes on the way".to_owned());
-        }
-        buffer.copy_to_vec_interleaved(&mut interleaved);
+/// The mean of the channels, at the file's own rate.
+fn read_mono(mut reader: AudioReader, path: &Path) -> Result<Audio> {
+    let error = |reason: &str| Error::Audio { path: path.to_owned(), reason: reason.to_owned() };
+    let (mut samples, mut original_rate) = (Vec::new(), 0);
+    while let Some(AudioBlock { interleaved, n_channels, sample_rate }) = reader.next_block()? {
         let scale = 1.0 / n_channels as f32;
         let frames = interleaved.chunks_exact(n_channels);
         samples.extend(frames.map(|frame| frame.iter().sum::<f32>() * scale));
+        original_rate = sample_rate;
         if samples.len() > MAX_SAMPLES {
-            return Err("longer than 2^28 samples: cut it into pieces".to_owned());
+            return Err(error("longer than 2^28 samples: cut it into pieces"));
         }
     }
-    Ok((samples, rate.unwrap_or(0)))
-}
-
-fn damaged(n_samples: usize, rate: Option<u32>, error: &DecodeError) -> String {
-    let secs = n_samples as f64 / f64::from(rate.unwrap_or(1));
-    format!("damaged after {secs:.2} s ({error})")
+    if samples.is_empty() {
+        return Err(error("the file holds no audio"));
+    }
+    Ok(Audio { samples, sample_rate: original_rate, original_rate })
 }
 
 /// Writes mono audio as a WAV file, atomically.

@@ -31,7 +31,9 @@ mod synth;
 pub mod tfrecord;
 mod verify;
 
-pub use audio_file::{AUDIO_EXTENSIONS, Audio, WavFormat, read_audio, write_wav};
+pub use audio_file::{
+    AUDIO_EXTENSIONS, Audio, AudioBlock, AudioReader, WavFormat, read_audio, write_wav,
+};
 pub use doctor::{
     Diagnosis, DoctorOptions, FileDiagnosis, Measure, Verdict, diagnose, diagnose_into,
 };

@@ -1,7 +1,8 @@
-//! Changing the sample rate of a whole recording, without delay.
+//! Changing the sample rate of recordings, without delay.
 
-use audioadapter_buffers::direct::InterleavedSlice;
-use rubato::{Fft, FixedSync, Resampler, WindowFunction};
+mod stream;
+
+pub(crate) use stream::StreamResampler;
 
 /// Rates that are believed; anything else is a broken header.
 pub(crate) const RATES_HZ: std::ops::RangeInclusive<u32> = 1_000..=768_000;
@@ -20,28 +21,13 @@ const MAX_BLOCK: usize = 1 << 21;
 ///
 /// If a rate is outside 1 to 768 kHz.
 pub fn resample(audio: Vec<f32>, from: u32, to: u32) -> Result<Vec<f32>, String> {
-    if let Some(rate) = [from, to].iter().find(|&&rate| !RATES_HZ.contains(&rate)) {
-        return Err(format!("{rate} Hz is no sample rate between 1 and 768 kHz"));
-    }
-    if from == to || audio.is_empty() {
+    let mut resampler = StreamResampler::new(from, to)?;
+    if from == to {
         return Ok(audio);
     }
-    let (from, to) = (from as usize, to as usize);
-    let n_out = (audio.len() * to).div_ceil(from);
-    // Blocks hold an even number of the smallest units, so that the filter's delay, half a block, is
-    // a whole number of samples at both rates and is compensated exactly.
-    let unit = from / greatest_common_divisor(from, to);
-    let block = unit * BLOCK.div_ceil(unit).next_multiple_of(2);
-    if block > MAX_BLOCK {
-        return Err(format!("{from} and {to} Hz share no block of samples"));
-    }
-    let window = WindowFunction::BlackmanHarris2;
-    let mut resampler = Fft::<f32>::new_custom(from, to, block, 1, 1, window, FixedSync::Both)
-        .map_err(|e| e.to_string())?;
-    let input = InterleavedSlice::new(&audio, 1, audio.len()).map_err(|e| e.to_string())?;
-    let output = resampler.process_all(&input, audio.len(), None).map_err(|e| e.to_string())?;
-    let mut resampled = output.take_data();
-    resampled.resize(n_out, 0.0);
+    let mut resampled = Vec::with_capacity(resampler.n_out(audio.len() as u64));
+    resampler.push(&audio, &mut resampled);
+    resampler.finish(&mut resampled);
     Ok(resampled)
 }
 
@@ -110,6 +96,23 @@ mod tests {
             let difference = (out[500 - k] - out[500 + k]).abs();
             // Rounding of an FFT of unit amplitudes.
             assert!(difference < 1e-6, "symmetric, sample {k}: {difference:e}");
+        }
+    }
+
+    #[test]
+    fn a_stream_is_the_whole_whatever_its_blocks() {
+        for (from, to) in [(44_100, 16_000), (16_000, 48_000), (22_051, 16_000), (16_000, 16_000)] {
+            for n in [0, 1, 700, 30_011] {
+                let audio = tone(440.0, from, n);
+                let whole = resample(audio.clone(), from, to).expect("sane rates");
+                for block in [1, 997, 8192] {
+                    let mut stream = StreamResampler::new(from, to).expect("sane rates");
+                    let mut pieces = Vec::new();
+                    audio.chunks(block).for_each(|piece| stream.push(piece, &mut pieces));
+                    stream.finish(&mut pieces);
+                    assert!(pieces == whole, "{from} to {to}, {n} samples in blocks of {block}");
+                }
+            }
         }
     }
 
