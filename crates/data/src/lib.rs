@@ -9,6 +9,7 @@ mod download;
 mod error;
 pub mod example;
 mod features;
+mod in_order;
 mod inspect;
 pub mod instruments;
 mod loader;
@@ -54,7 +55,9 @@ pub use output::{
     write_atomically, write_json,
 };
 pub use predicate::{Predicate, PredicateError};
-pub use prepare::{LeftOut, PrepareOptions, PrepareReport, Recording, prepare};
+pub use prepare::{
+    Channels, LeftOut, PrepareOptions, PrepareReport, Reason, Recording, Skipped, SplitBy, prepare,
+};
 pub use record::{FAMILIES, Keys, Labels, NoteRecord, QUALITIES, SOURCES};
 pub use record_files::{find_record_files, shard_name};
 pub use render::{

@@ -303,10 +303,13 @@ impl Drop for OutputFolder {
 }
 
 /// Refuses a source that lies in the output folder: starting over would delete it.
-pub(crate) fn refuse_sources_inside(folder: &Path, sources: &[PathBuf]) -> Result<()> {
+pub(crate) fn refuse_sources_inside<'a>(
+    folder: &Path,
+    sources: impl IntoIterator<Item = &'a PathBuf>,
+) -> Result<()> {
     let Ok(inside) = folder.canonicalize() else { return Ok(()) };
     let is_inside = |source: &&PathBuf| source.canonicalize().is_ok_and(|s| s.starts_with(&inside));
-    match sources.iter().find(is_inside) {
+    match sources.into_iter().find(is_inside) {
         None => Ok(()),
         Some(source) => {
             let reason = format!("the source {} lies in it; name a new folder", source.display());

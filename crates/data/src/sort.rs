@@ -31,7 +31,7 @@ use shard_files::ShardFiles;
 
 pub use report::{ClassCount, FileCount, SortReport, SourceCount};
 
-pub(crate) use class::{ClassWriter, class_name, label_name};
+pub(crate) use class::{class_name, label_name};
 
 /// The class of the records that lack the feature.
 pub(crate) const UNSORTED: &str = "unsorted";
@@ -123,7 +123,7 @@ pub fn sort(
             return Ok(SortReport { already_done: true, ..report });
         }
     };
-    discard_outdated(&parts, sources, &ranges)?;
+    discard_outdated(&parts, sources.iter(), &ranges)?;
     let bytes = |part: usize| lengths[ranges[part].clone()].iter().sum::<u64>();
     let total = (0..n_parts).filter(|&part| shard.owns(part)).map(bytes).sum();
     let to_do = parts.to_do();
@@ -190,10 +190,15 @@ fn part_ranges(lengths: &[u64], shards: Shards) -> Vec<Range<usize>> {
 }
 
 /// Throws away parts of an interrupted run whose sources were changed since.
-fn discard_outdated(parts: &Parts, sources: &[PathBuf], ranges: &[Range<usize>]) -> Result<()> {
+pub(crate) fn discard_outdated<'a>(
+    parts: &Parts,
+    sources: impl Iterator<Item = &'a PathBuf>,
+    ranges: &[Range<usize>],
+) -> Result<()> {
+    let sources: Vec<&PathBuf> = sources.collect();
     for (part, range) in ranges.iter().enumerate() {
         let Some(finished) = parts.finished_at(part) else { continue };
-        let is_newer = |path: &PathBuf| {
+        let is_newer = |path: &&PathBuf| {
             let modified = std::fs::metadata(path).and_then(|data| data.modified());
             modified.is_ok_and(|modified| modified > finished)
         };

@@ -1,84 +1,10 @@
-//! The files of one class while they are written, and how a value becomes a class's name.
+//! How a value becomes a class's name.
 
-use std::fs::File;
-use std::io::{BufWriter, Write};
-use std::path::Path;
-
-use tempfile::TempPath;
-
-use super::ClassCount;
-use crate::error::{Error, Result};
 use crate::example::Feature;
-use crate::output::temporary_beside;
 use crate::record::label_values;
-use crate::record_files::shard_name;
 
 /// Longest name of a class, so that shards fit any file system's 255 bytes.
 const MAX_NAME_LEN: usize = 200;
-
-/// The shards of one class: temporary files, removed when dropped, until [`publish`](Self::publish).
-#[derive(Default)]
-pub(crate) struct ClassWriter {
-    shards: Vec<TempPath>,
-    /// The last shard, if its file is open.
-    open: Option<BufWriter<File>>,
-    shard_bytes: u64,
-    records: u64,
-}
-
-impl ClassWriter {
-    /// Appends one frame.
-    pub(crate) fn write(&mut self, folder: &Path, frame: &[u8], max_bytes: u64) -> Result<()> {
-        if self.shards.is_empty() || self.shard_bytes >= max_bytes {
-            self.close()?;
-            let (file, path) = temporary_beside(&folder.join("shard"))?.into_parts();
-            self.shards.push(path);
-            self.open = Some(BufWriter::new(file));
-            self.shard_bytes = 0;
-        }
-        let Some(output) = &mut self.open else { unreachable!("a shard was made above") };
-        output.write_all(frame).map_err(Error::io("write in", folder))?;
-        self.shard_bytes += frame.len() as u64;
-        self.records += 1;
-        Ok(())
-    }
-
-    pub(crate) fn records(&self) -> u64 {
-        self.records
-    }
-
-    /// Writes out what is buffered and closes the file.
-    pub(crate) fn close(&mut self) -> Result<()> {
-        match (self.open.take(), self.shards.last()) {
-            (Some(mut output), Some(path)) => output.flush().map_err(Error::io("write", path)),
-            _ => Ok(()),
-        }
-    }
-
-    /// The lengths of the files as the file system knows them.
-    pub(super) fn bytes_on_disk(&self) -> Result<u64> {
-        let mut bytes = 0;
-        for path in &self.shards {
-            bytes += std::fs::metadata(path).map_err(Error::io("read", path))?.len();
-        }
-        Ok(bytes)
-    }
-
-    /// Gives the shards their names. One that exists (two values that a file system takes for the
-    /// same name) is an error, never overwritten.
-    pub(crate) fn publish(self, folder: &Path, name: String) -> Result<ClassCount> {
-        let bytes = self.bytes_on_disk()?;
-        let n_shards = self.shards.len();
-        let mut files = Vec::new();
-        for (i, shard) in self.shards.into_iter().enumerate() {
-            let file = shard_name(&name, i, n_shards);
-            let path = folder.join(&file);
-            shard.persist_noclobber(&path).map_err(|e| Error::io("write", &path)(e.error))?;
-            files.push(file);
-        }
-        Ok(ClassCount { name, records: self.records, bytes, files })
-    }
-}
 
 /// The class that the values of the features `by` name, `None` if the record lacks one of them.
 ///
