@@ -294,11 +294,6 @@ impl Past {
 }
 
 impl Stretch {
-    /// Whether it has any audio.
-    pub(super) fn is_empty(&self) -> bool {
-        self.lanes.is_empty()
-    }
-
     /// Extracts the features of every lane.
     pub(super) fn analyse(self, windows: Windows) -> Vec<AnalysedLane> {
         let Self { n_frames, warm_up, lanes, .. } = self;
