@@ -1,4 +1,5 @@
-//! Whatever happens to `ddsp data sort`, no record is lost and no old output is harmed.
+//! Whatever happens to `ddsp data sort` and `ddsp data prepare`, no record is lost and no old output
+//! is harmed.
 #![cfg(unix)]
 
 mod common;
@@ -10,10 +11,11 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
-use common::{content, ddsp, record_files, snapshot, stderr_of};
+use common::{content, ddsp, record_files, sine_wav, snapshot, stderr_of};
 
-/// Kills that have to hit while files are written.
+/// Kills that have to hit while files are written: of the sorting, and of the preparing.
 const N_KILLS: usize = 50;
+const N_PREPARE_KILLS: usize = 15;
 
 /// Says whose the folder is, and whether it is finished.
 const MARKER: &str = "ddsp-output.json";
@@ -57,16 +59,54 @@ fn kills_at_any_moment_lose_nothing() {
         command.stdout(Stdio::null()).stderr(Stdio::null());
         command
     };
-    let undisturbed = folder.path().join("undisturbed");
-    assert!(sort(&undisturbed).status().expect("runs").success(), "sorted");
+    assert_kills_lose_nothing(folder.path(), sort, N_KILLS, 4000);
+}
+
+#[test]
+fn kills_of_a_preparing_lose_nothing() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let recordings = recordings(folder.path(), 9);
+    let prepare = |out: &Path| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_ddsp"));
+        // Every recording is a part, and fills two files.
+        command.args(["data", "prepare", "--threads", "2", "--example-secs", "0.5"]);
+        command.args(["--hop-secs", "0.05", "--held-out", "0.2", "--shard-mib", "4"]);
+        command.arg(&recordings).arg("--out").arg(out);
+        command.stdout(Stdio::null()).stderr(Stdio::null());
+        command
+    };
+    assert_kills_lose_nothing(folder.path(), prepare, N_PREPARE_KILLS, 4000);
+}
+
+/// Recordings of some seconds, each of another pitch.
+fn recordings(folder: &Path, n: u32) -> PathBuf {
+    let recordings = folder.join("recordings");
+    fs::create_dir(&recordings).expect("a folder");
+    for i in 0..n {
+        let wav = sine_wav(220.0 + 40.0 * f64::from(i), 10.0 + f64::from(i % 3));
+        fs::write(recordings.join(format!("{i}.wav")), wav).expect("written");
+    }
+    recordings
+}
+
+/// Kills a command at random moments of its writing until `n_wanted` kills hit, and runs it again
+/// until it is done: its files are those of an undisturbed run.
+fn assert_kills_lose_nothing(
+    folder: &Path,
+    command: impl Fn(&Path) -> Command,
+    n_wanted: usize,
+    most_micros: u64,
+) {
+    let undisturbed = folder.join("undisturbed");
+    assert!(command(&undisturbed).status().expect("runs").success(), "undisturbed");
     let expected = content(&undisturbed);
     let (mut n_kills, mut n_finished, mut random) = (0, 0, 1_u64);
-    while n_kills < N_KILLS || n_finished == 0 {
-        let out = folder.path().join(format!("out-{n_finished}"));
-        let mut child = sort(&out).spawn().expect("runs");
-        if wait_for_writing(&mut child, &out) && n_kills < N_KILLS {
+    while n_kills < n_wanted || n_finished == 0 {
+        let out = folder.join(format!("out-{n_finished}"));
+        let mut child = command(&out).spawn().expect("runs");
+        if wait_for_writing(&mut child, &out) && n_kills < n_wanted {
             random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
-            std::thread::sleep(Duration::from_micros((random >> 33) % 4000));
+            std::thread::sleep(Duration::from_micros((random >> 33) % most_micros));
             child.kill().expect("killed");
         }
         let status = child.wait().expect("ends");
@@ -85,7 +125,7 @@ fn kills_at_any_moment_lose_nothing() {
         // Only those count that left something half-written behind.
         n_kills += usize::from(!half_written(&out).is_empty());
     }
-    eprintln!("{n_kills} kills while writing, {n_finished} sorts finished in spite of them");
+    eprintln!("{n_kills} kills while writing, {n_finished} runs finished in spite of them");
 }
 
 /// A sorted folder, and the arguments of a run that would replace it.
@@ -195,4 +235,45 @@ fn a_source_that_vanished_is_told_and_the_output_stays() {
         assert!(stderr.contains(&format!("{}: ", gone.display())), "{stderr}");
         assert_eq!(snapshot(&scene.out()), old, "as it was");
     }
+}
+
+/// A prepared folder, and the recordings that it came from.
+fn prepared(folder: &Path) -> (PathBuf, PathBuf) {
+    let (recordings, out) = (recordings(folder, 2), folder.join("out"));
+    ddsp(["data", "prepare"]).arg(&recordings).arg("--out").arg(&out).assert().success();
+    (recordings, out)
+}
+
+#[test]
+fn a_preparing_that_fails_is_told_and_the_old_output_stays() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let (recordings, out) = prepared(folder.path());
+    let old = snapshot(&out);
+    let shell = |script: &str| {
+        let mut command = assert_cmd::Command::new("sh");
+        command.args(["-c", script, "sh", env!("CARGO_BIN_EXE_ddsp")]);
+        command.arg(&recordings).arg(&out).assert()
+    };
+    // A limit on the length of files fails as a full disk does, in the middle of a writing.
+    let script = "trap '' XFSZ; ulimit -f 700; \
+                  exec \"$1\" data prepare \"$2\" --out \"$3\" --hop-secs 0.5 --force";
+    let stderr = stderr_of(&shell(script).code(1));
+    assert!(stderr.contains("error: cannot write") && stderr.contains("too large"), "{stderr}");
+    assert_eq!(snapshot(&out), old, "the old output is as it was, and nothing else is left");
+    shell(&script.replace("\"$3\"", "\"$3\"-new")).code(1);
+    assert!(!folder.path().join("out-new").exists(), "nothing half-done stays");
+
+    // A target where nobody makes folders, not even root.
+    let assert = ddsp(["data", "prepare"]).arg(&recordings).args(["--out", "/sys/ddsp-out"]);
+    let stderr = stderr_of(&{ assert }.assert().code(1));
+    assert!(stderr.contains("error: cannot create folder /sys/ddsp-out: "), "{stderr}");
+
+    // A recording that was named and is gone.
+    let gone = recordings.join("1.wav");
+    fs::remove_file(&gone).expect("there");
+    let mut command = ddsp(["data", "prepare"]);
+    command.arg(recordings.join("0.wav")).arg(&gone).arg("--out").arg(&out).arg("--force");
+    let stderr = stderr_of(&command.assert().code(1));
+    assert!(stderr.contains(&format!("{}: ", gone.display())), "{stderr}");
+    assert_eq!(snapshot(&out), old, "as it was");
 }

@@ -5,7 +5,7 @@ mod common;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
-use common::{content, ddsp, record_files, stdout_of, tiny_data};
+use common::{content, ddsp, record_files, sine_wav, stdout_of, tiny_data};
 
 /// The commands that fill a folder from any records, with their options.
 const COMMANDS: [&[&str]; 3] = [
@@ -117,4 +117,32 @@ fn a_shard_says_what_is_left_and_prints_its_own_share() {
             shards.map(|shard| n_records(&run(&["data", command, "--json", "--shard", shard])));
         assert_eq!(parts.iter().sum::<u64>(), all, "{command}: {parts:?}");
     }
+}
+
+#[test]
+fn recordings_are_prepared_by_several_processes_as_by_one() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let recordings = folder.path().join("recordings");
+    std::fs::create_dir(&recordings).expect("a folder");
+    for i in 0..7_u32 {
+        let wav = sine_wav(220.0 + 40.0 * f64::from(i), 10.0);
+        std::fs::write(recordings.join(format!("{i}.wav")), wav).expect("written");
+    }
+    // Every recording is a part, or shares one with another.
+    let arguments = ["data", "prepare", "--example-secs", "0.5", "--hop-secs", "0.1"];
+    let arguments = [&arguments[..], &["--shard-mib", "8"]].concat();
+    let out = |name: &str| folder.path().join(name);
+    ddsp(&arguments).arg(&recordings).arg("--out").arg(out("one")).assert().success();
+    let expected = content(&out("one"));
+    let n_files = expected.iter().filter(|(path, _)| path.to_string_lossy().contains("train"));
+    assert!(n_files.count() > 1, "several parts");
+
+    let spawn = |i| command(&arguments, &recordings, &out("at-once"), &format!("{i}/3")).spawn();
+    let children: Vec<Child> = (0..3).map(|i| spawn(i).expect("runs")).collect();
+    children.into_iter().for_each(assert_done);
+    assert!(content(&out("at-once")) == expected, "at once");
+    for shard in ["1/2", "0/2"] {
+        assert_done(command(&arguments, &recordings, &out("turns"), shard).spawn().expect("runs"));
+    }
+    assert!(content(&out("turns")) == expected, "one after another");
 }

@@ -37,8 +37,6 @@ pub use report::{LeftOut, PrepareReport, Reason, Recording, Skipped};
 pub use split::SplitBy;
 pub use stretches::Channels;
 
-/// A file that has reached this length is followed by another.
-const SHARD_BYTES: u64 = 256 << 20;
 /// The rate that features are computed from, and of `audio_16k`.
 const RATE_16K: u32 = 16_000;
 
@@ -71,6 +69,8 @@ pub struct PrepareOptions {
     pub split_by: Option<SplitBy>,
     /// What is held out, and the order.
     pub seed: u64,
+    /// A file that has reached this length is followed by another.
+    pub shard_bytes: u64,
     /// Whether an output folder of an earlier run is started over. Only without a shard.
     #[serde(skip)]
     pub force: bool,
@@ -99,6 +99,7 @@ impl Default for PrepareOptions {
             held_out_share: 0.1,
             split_by: None,
             seed: 0,
+            shard_bytes: 256 << 20,
             force: false,
             shard: Shard::WHOLE,
             n_threads: std::thread::available_parallelism().map_or(1, |n| n.get()),
@@ -178,7 +179,7 @@ fn prepare_part(
     let folder = parts.folder_for(part)?;
     let sources = &plan.sources[plan.parts[part].clone()];
     let pipeline = Pipeline { options, windows, sources };
-    let sink = Sink::new(Shards::new(folder.path()));
+    let sink = Sink::new(Shards::new(folder.path(), options.shard_bytes));
     let sink = in_order(&pipeline, options.n_threads, Queue::default(), sink, advance)?;
     let Sink { shards, mut report, .. } = sink;
     report.files = shards.finish()?;

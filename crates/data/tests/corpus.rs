@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use ddsp_data::example::{Example, find_feature, find_features};
 use ddsp_data::tfrecord::{Reader, write_record};
 use ddsp_data::{InspectOptions, NoteRecord, Predicate, SortOptions, VerifyOptions};
-use ddsp_data::{inspect, sort, verify};
+use ddsp_data::{AudioReader, inspect, sort, verify};
 use rand::{Rng, RngExt, SeedableRng};
 use rand_pcg::Pcg64Mcg;
 
@@ -19,6 +19,7 @@ fn corpus(kind: &str) -> Vec<(PathBuf, Vec<u8>)> {
     let mut files: Vec<_> = fs::read_dir(&folder)
         .expect("the corpus")
         .map(|entry| entry.expect("an entry").path())
+        .filter(|path| path.extension().is_none_or(|extension| extension != "md"))
         .map(|path| (path.clone(), fs::read(&path).expect("readable")))
         .collect();
     files.sort();
@@ -159,5 +160,74 @@ fn any_record_passes_a_condition_or_not_or_says_why() {
         if let Err(error) = text.parse::<Predicate>() {
             assert!((1..=text.chars().count() + 1).contains(&error.column), "{name}: {error}");
         }
+    }
+}
+
+/// Reads a file to its end; the samples of one channel.
+fn read_audio_bytes(bytes: Vec<u8>, path: &Path) -> ddsp_data::Result<u64> {
+    let mut reader = AudioReader::from_bytes(bytes, path)?;
+    while let Some(block) = reader.next_block()? {
+        assert!(block.interleaved.len().is_multiple_of(block.n_channels), "whole samples");
+        assert!(block.interleaved.iter().all(|sample| sample.is_finite()), "numbers");
+        // No small file of the corpus turns into minutes of audio by a few changed bytes.
+        assert!(reader.n_samples() < 1 << 24, "{}: it never ends", path.display());
+    }
+    Ok(reader.n_samples())
+}
+
+#[test]
+fn any_audio_file_is_audio_or_an_error_with_its_name() {
+    for (path, bytes) in corpus("audio") {
+        if path.file_name().is_some_and(|name| !name.to_string_lossy().starts_with("bad-")) {
+            let n_samples = read_audio_bytes(bytes, &path).expect("intact");
+            assert!(n_samples >= 800, "{}: {n_samples} samples", path.display());
+        }
+    }
+    let (mut n_whole, mut n_damaged) = (0, 0);
+    for (name, bytes) in with_mutants("audio", 250) {
+        let ending = name.split(',').next().and_then(|name| name.rsplit('.').next());
+        let path = format!("a.{}", ending.unwrap_or_default());
+        match read_audio_bytes(bytes, Path::new(&path)) {
+            Ok(_) => n_whole += 1,
+            Err(error) => {
+                assert!(error.to_string().starts_with(&format!("{path}: ")), "{name}: {error}");
+                n_damaged += 1;
+            }
+        }
+    }
+    assert!(n_whole > 300 && n_damaged > 300, "{n_whole} are audio, {n_damaged} are not");
+}
+
+/// A WAV header with these claims, and a few samples.
+fn wav(sample_rate: u32, n_channels: u16, n_bytes: u32) -> Vec<u8> {
+    let mut bytes = b"RIFF\xff\xff\xff\xffWAVEfmt \x10\0\0\0\x01\0".to_vec();
+    bytes.extend(n_channels.to_le_bytes());
+    bytes.extend(sample_rate.to_le_bytes());
+    bytes.extend(sample_rate.wrapping_mul(2 * u32::from(n_channels)).to_le_bytes());
+    bytes.extend(n_channels.wrapping_mul(2).to_le_bytes());
+    bytes.extend([16, 0]);
+    bytes.extend(b"data");
+    bytes.extend(n_bytes.to_le_bytes());
+    bytes.extend([1, 2].repeat(1000));
+    bytes
+}
+
+#[test]
+fn headers_that_lie_are_found_out() {
+    let error = |bytes| {
+        let result = read_audio_bytes(bytes, Path::new("lie.wav"));
+        result.expect_err("a lie").to_string()
+    };
+    assert_eq!(read_audio_bytes(wav(16_000, 1, 2000), Path::new("a.wav")).expect("audio"), 1000);
+    // A stream that claims 4 GB is read as far as it goes, in little memory.
+    let text = error(wav(16_000, 1, u32::MAX - 1));
+    assert!(text.contains("lie.wav: cut off: it holds 1000 of"), "{text}");
+    for rate in [0, 1, 999, 768_001, 4_000_000_000] {
+        let text = error(wav(rate, 1, 2000));
+        assert!(text.starts_with("lie.wav: "), "{rate} Hz: {text}");
+    }
+    for n_channels in [0, 65, 1000, u16::MAX] {
+        let text = error(wav(16_000, n_channels, 2000));
+        assert!(text.starts_with("lie.wav: "), "{n_channels} channels: {text}");
     }
 }

@@ -7,7 +7,7 @@ use rand::seq::SliceRandom;
 
 use super::split::{Side, Split, SplitBy, held_out_files, rng_of};
 use super::windows::Windows;
-use super::{PrepareOptions, SHARD_BYTES};
+use super::PrepareOptions;
 use crate::audio_file::{AUDIO_EXTENSIONS, AudioReader};
 use crate::error::{Error, Result};
 use crate::output::files_under;
@@ -80,7 +80,7 @@ impl Plan {
         sources.shuffle(&mut rng_of(options.seed, usize::MAX / 2));
         // Held-out recordings come last, so that few parts write files of both kinds.
         sources.sort_by_key(|source| source.split == Split::Whole(Side::HeldOut));
-        let parts = parts(&sources, windows);
+        let parts = parts(&sources, windows, options.shard_bytes);
         Ok(Self { sources, parts, split_by })
     }
 
@@ -91,7 +91,7 @@ impl Plan {
 }
 
 /// Parts that fill about one file each; a long recording is one, and fills several.
-fn parts(sources: &[Source], windows: Windows) -> Vec<Range<usize>> {
+fn parts(sources: &[Source], windows: Windows, shard_bytes: u64) -> Vec<Range<usize>> {
     let overlap = windows.n_frames as f64 / windows.hop_frames as f64;
     let with_16k = if windows.has_16k() { windows.grid_16k.sample_rate } else { 0 };
     let bytes_a_second = 4.0 * f64::from(windows.grid.sample_rate + with_16k) * overlap.max(1.0);
@@ -101,7 +101,7 @@ fn parts(sources: &[Source], windows: Windows) -> Vec<Range<usize>> {
         let more = source.secs * bytes_a_second;
         match parts.last_mut() {
             Some(part)
-                if bytes + more <= SHARD_BYTES as f64 && part.len() < MAX_FILES_PER_PART =>
+                if bytes + more <= shard_bytes as f64 && part.len() < MAX_FILES_PER_PART =>
             {
                 part.end = i + 1;
                 bytes += more;
@@ -177,8 +177,8 @@ mod tests {
         // 256 kB of records a second: 256 MiB are 1048 s.
         let sources: Vec<_> =
             [500.0, 500.0, 500.0, 9000.0, 10.0, 10.0].into_iter().map(source).collect();
-        assert_eq!(parts(&sources, windows), [0..2, 2..3, 3..4, 4..6]);
-        assert!(parts(&[], windows).is_empty(), "nothing");
+        assert_eq!(parts(&sources, windows, 256 << 20), [0..2, 2..3, 3..4, 4..6]);
+        assert!(parts(&[], windows, 1).is_empty(), "nothing");
     }
 
     #[test]

@@ -6,7 +6,6 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
-use super::SHARD_BYTES;
 use super::split::Side;
 use crate::crc::Span;
 use crate::error::{Error, Result};
@@ -26,6 +25,7 @@ pub(super) struct ShardFile {
 /// Appends records to files of both sides; one that has its length is followed by another.
 pub(super) struct Shards<'a> {
     folder: &'a Path,
+    max_bytes: u64,
     files: Vec<ShardFile>,
     /// The file that is written to, of each side, and its index.
     open: [Option<(usize, BufWriter<File>)>; 2],
@@ -33,8 +33,8 @@ pub(super) struct Shards<'a> {
 }
 
 impl<'a> Shards<'a> {
-    pub(super) fn new(folder: &'a Path) -> Self {
-        Self { folder, files: Vec::new(), open: [None, None], frame: Vec::new() }
+    pub(super) fn new(folder: &'a Path, max_bytes: u64) -> Self {
+        Self { folder, max_bytes, files: Vec::new(), open: [None, None], frame: Vec::new() }
     }
 
     /// Appends one record.
@@ -43,7 +43,7 @@ impl<'a> Shards<'a> {
         write_record(&mut self.frame, data).map_err(Error::io("write in", self.folder))?;
         let slot = side as usize;
         let is_full =
-            |(file, _): &(usize, BufWriter<File>)| self.files[*file].bytes >= SHARD_BYTES;
+            |(file, _): &(usize, BufWriter<File>)| self.files[*file].bytes >= self.max_bytes;
         if self.open[slot].as_ref().is_none_or(is_full) {
             self.begin(side)?;
         }

@@ -104,12 +104,14 @@ fn no_moment_is_on_both_sides_of_a_split_by_time() {
     let input = tempfile::tempdir().expect("a temporary folder");
     let path = input.path().join("long.wav");
     write_wav(&path, &tone(220.0, 20.0, 16_000), 16_000, WavFormat::Int16).expect("writable");
-    let (report, out) = run(input.path(), &options()).expect("prepared");
+    let options = PrepareOptions { hop_secs: 0.2, ..options() };
+    let (report, out) = run(input.path(), &options).expect("prepared");
     assert_eq!(report.split_by, SplitBy::Time, "there is only one file");
-    // 6 s hold 23 windows of half a second; the border costs one on each side, unless it is an end.
-    assert_eq!(report.held_out_examples, 23);
-    assert_eq!(report.train_examples + 23 + report.border_windows, 79);
-    assert!((1..=2).contains(&report.border_windows), "{report:?}");
+    // 6 s hold 28 windows of half a second, 20 s hold 98 and one at the end; each border costs two or
+    // three of them, unless it is an end of the recording.
+    assert_eq!(report.held_out_examples, 28);
+    assert_eq!(report.train_examples + 28 + report.border_windows, 99);
+    assert!((2..=6).contains(&report.border_windows), "{report:?}");
     let [from, to] = report.recordings[0].held_out_secs[0];
     assert!((to - from - 6.0).abs() < 1e-9, "30% of 20 s");
     let starts = |pattern| -> Vec<f64> {
@@ -118,7 +120,7 @@ fn no_moment_is_on_both_sides_of_a_split_by_time() {
     };
     assert!(starts("held_out*").iter().all(|&s| s >= from && s + 0.5 <= to), "inside");
     assert!(starts("train*").iter().all(|&s| s >= to || s + 0.5 <= from), "outside");
-    let other = PrepareOptions { seed: 5, ..options() };
+    let other = PrepareOptions { seed: 5, ..options };
     let (other, _) = run(input.path(), &other).expect("prepared");
     assert_ne!(other.recordings[0].held_out_secs, [[from, to]], "the seed decides");
 }
@@ -177,11 +179,12 @@ fn each_channel_becomes_examples_of_its_own() {
     writer.finalize().expect("writable");
     let of = |channels, keep_silence| {
         let options = PrepareOptions { channels, keep_silence, ..options() };
-        run(input.path(), &options).map(|(report, out)| (report, ids(&out, "*")))
+        run(input.path(), &options).map(|(report, out)| (report, ids(&out, "*tfrecord*")))
     };
     let (report, names) = of(Channels::Each, true).expect("prepared");
     assert_eq!((report.train_examples, report.recordings[0].channels), (6, 2));
-    assert_eq!(names[..3], ["two:1@0.000", "two:2@0.000", "two:1@0.250"]);
+    // A quarter of a second is 62.5 frames, and so 63.
+    assert_eq!(names[..3], ["two:1@0.000", "two:2@0.000", "two:1@0.252"]);
     let (report, _) = of(Channels::Each, false).expect("prepared");
     assert_eq!((report.train_examples, report.silent_windows), (3, 3));
     assert_eq!(report.recordings[0].skipped[0].channel, Some(2));

@@ -97,6 +97,9 @@ pub struct Prepare {
     /// Spelling of the features.
     #[arg(long, value_enum, default_value_t = Spelling::Ddsp)]
     keys: Spelling,
+    /// Length from which a file is followed by another, MiB.
+    #[arg(long, value_name = "MIB", default_value_t = 256, value_parser = clap::value_parser!(u32).range(1..))]
+    shard_mib: u32,
     /// Do one process's share of the work, such as 0/4 (see docs/sharding.md).
     #[arg(long, value_name = "I/N", conflicts_with = "force")]
     shard: Option<Shard>,
@@ -167,6 +170,7 @@ impl Prepare {
                 SplitChoice::Time => SplitBy::Time,
             }),
             seed: self.seed,
+            shard_bytes: u64::from(self.shard_mib) << 20,
             force: self.force,
             shard: self.shard.unwrap_or_default(),
             n_threads: n_threads(self.threads),

@@ -60,24 +60,30 @@ fn in_stretches(path: &Path, windows: Windows) -> (Vec<f32>, ExtractedFeatures, 
 fn stretches_have_the_features_of_the_whole() {
     let dir = tempfile::tempdir().expect("a folder");
     let path = dir.path().join("melody.wav");
-    // 13 stretches with 12 seams, and a rest of no whole frame.
-    let mut audio = melody(371, 16_000);
+    // Seven stretches with six seams, and a rest of no whole frame.
+    let mut audio = melody(191, 16_000);
     audio.truncate(audio.len() - 29);
     write_wav(&path, &audio, 16_000, WavFormat::Float32).expect("writable");
     let windows = Windows::new(&PrepareOptions::default()).expect("sane");
     let (joined, pieces, n_stretches) = in_stretches(&path, windows);
     let whole = extract_features(&audio, windows.grid_16k);
-    assert_eq!(n_stretches, 13);
+    assert_eq!(n_stretches, 7);
     assert!(joined == audio[..joined.len()], "no sample is lost or doubled");
     assert_eq!(pieces.f0_hz.len(), audio.len() / 64);
     assert!(pieces.loudness_db == whole.loudness_db, "loudness, bit for bit");
     let n_voiced = whole.f0_confidence.iter().filter(|&&c| c >= 0.5).count();
     assert!(n_voiced * 4 > whole.f0_hz.len(), "there is something to track: {n_voiced}");
-    let differs = |i: &usize| {
-        (pieces.f0_hz[*i], pieces.f0_confidence[*i]) != (whole.f0_hz[*i], whole.f0_confidence[*i])
-    };
-    let different: Vec<usize> = (0..whole.f0_hz.len()).filter(differs).collect();
-    assert!(different.is_empty(), "pitch differs in frames {different:?}");
+    let of = |features: &ExtractedFeatures, i: usize| (features.f0_hz[i], features.f0_confidence[i]);
+    let mut n_guessed = 0;
+    for i in (0..whole.f0_hz.len()).filter(|&i| of(&pieces, i) != of(&whole, i)) {
+        // Nothing but rests that began more than the warm-up before the stretch: what is held there
+        // was heard too long ago.
+        let heard = (i / 7500 * 7500).saturating_sub(250)..=i;
+        let is_voiced = |i: usize| pieces.f0_confidence[i] >= 0.5 || whole.f0_confidence[i] >= 0.5;
+        assert!(!heard.clone().any(is_voiced), "frame {i}: {:?}", (of(&pieces, i), of(&whole, i)));
+        n_guessed += 1;
+    }
+    assert!(n_guessed * 50 < whole.f0_hz.len(), "{n_guessed} frames of rests differ");
 }
 
 #[test]
