@@ -236,11 +236,7 @@ mod tests {
             Ok((*source <= 20).then_some(*source))
         }
 
-        fn run(
-            &self,
-            job: u32,
-            hand_in: &mut dyn FnMut((u32, u32)) -> Result<bool>,
-        ) -> Result<()> {
+        fn run(&self, job: u32, hand_in: &mut dyn FnMut((u32, u32)) -> Result<bool>) -> Result<()> {
             for i in 0..job {
                 // The early jobs take longest.
                 std::thread::sleep(std::time::Duration::from_micros(u64::from(200 / job)));

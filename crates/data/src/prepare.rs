@@ -162,7 +162,8 @@ pub fn prepare(
 /// What the output depends on.
 fn named(options: &PrepareOptions, plan: &Plan) -> serde_json::Value {
     // Sorted, so that a difference is that of the files and not of their order.
-    let mut files: Vec<_> = plan.sources.iter().map(|source| (&source.path, source.bytes)).collect();
+    let mut files: Vec<_> =
+        plan.sources.iter().map(|source| (&source.path, source.bytes)).collect();
     files.sort();
     let (files, bytes): (Vec<_>, Vec<_>) = files.into_iter().unzip();
     serde_json::json!({ "prepare": options, "files": files, "bytes": bytes })

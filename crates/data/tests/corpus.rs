@@ -9,8 +9,8 @@ use std::path::{Path, PathBuf};
 
 use ddsp_data::example::{Example, find_feature, find_features};
 use ddsp_data::tfrecord::{Reader, write_record};
-use ddsp_data::{InspectOptions, NoteRecord, Predicate, SortOptions, VerifyOptions};
 use ddsp_data::{AudioReader, inspect, sort, verify};
+use ddsp_data::{InspectOptions, NoteRecord, Predicate, SortOptions, VerifyOptions};
 use rand::{Rng, RngExt, SeedableRng};
 use rand_pcg::Pcg64Mcg;
 

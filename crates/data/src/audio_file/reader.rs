@@ -105,10 +105,9 @@ impl AudioReader {
         }
         let stream = MediaSourceStream::new(source, MediaSourceStreamOptions::default());
         let (formats, meta) = (FormatOptions::default(), MetadataOptions::default());
-        let format =
-            symphonia::default::get_probe().probe(&hint, stream, formats, meta).map_err(|_| {
-                "not an audio file of a known kind (WAV, FLAC, MP3, OGG Vorbis, M4A, AIFF)"
-            })?;
+        let format = symphonia::default::get_probe().probe(&hint, stream, formats, meta).map_err(
+            |_| "not an audio file of a known kind (WAV, FLAC, MP3, OGG Vorbis, M4A, AIFF)",
+        )?;
         let track = format.default_track(TrackType::Audio).ok_or("it has no audio track")?;
         let parameters = track.codec_params.as_ref().and_then(|p| p.audio());
         let parameters = parameters.ok_or("its audio track has no description")?;

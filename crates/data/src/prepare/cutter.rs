@@ -41,16 +41,7 @@ impl<'a> Cutter<'a> {
     pub(super) fn new(options: &'a PrepareOptions, windows: Windows, source: &'a Source) -> Self {
         let (lanes, n_frames, next) = (Vec::new(), 0, 0);
         let (train_examples, held_out_examples) = (0, 0);
-        Self {
-            options,
-            windows,
-            source,
-            lanes,
-            n_frames,
-            next,
-            train_examples,
-            held_out_examples,
-        }
+        Self { options, windows, source, lanes, n_frames, next, train_examples, held_out_examples }
     }
 
     /// Takes the next stretch, and writes the examples that are complete.

@@ -3,13 +3,13 @@
 //! A short recording is one job, so that many are decoded at once. A long one is decoded by whichever
 //! thread needs work, a stretch at a time, and its stretches are analysed at once.
 
+use super::PrepareOptions;
 use super::cutter::{Cutter, Facts, changed};
 use super::plan::Source;
 use super::report::PartReport;
 use super::shards::Shards;
 use super::stretches::{AnalysedLane, Stretch, Stretches};
 use super::windows::Windows;
-use super::PrepareOptions;
 use crate::audio_file::AudioReader;
 use crate::error::{Error, Result};
 use crate::in_order::Work;
@@ -153,8 +153,7 @@ impl<'a> Work for Pipeline<'a> {
     fn take(&self, sink: &mut Sink<'a>, piece: Piece) -> Result<f64> {
         let source = &self.sources[piece.source];
         let cutter = sink.cutter.take();
-        let mut cutter =
-            cutter.unwrap_or_else(|| Cutter::new(self.options, self.windows, source));
+        let mut cutter = cutter.unwrap_or_else(|| Cutter::new(self.options, self.windows, source));
         let end = match piece.content {
             Err(reason) => {
                 let facts = Facts {

@@ -5,9 +5,9 @@ use std::path::{Path, PathBuf};
 
 use rand::seq::SliceRandom;
 
+use super::PrepareOptions;
 use super::split::{Side, Split, SplitBy, held_out_files, rng_of};
 use super::windows::Windows;
-use super::PrepareOptions;
 use crate::audio_file::{AUDIO_EXTENSIONS, AudioReader};
 use crate::error::{Error, Result};
 use crate::output::files_under;
@@ -57,7 +57,8 @@ impl Plan {
             let bytes = std::fs::metadata(&path).map_err(Error::io("read", &path))?.len();
             let header = declared_secs(&path)?;
             let most = bytes as f64 / MIN_BYTES_A_SECOND;
-            let secs = header.flatten().map_or(bytes as f64 / TYPICAL_BYTES_A_SECOND, |s| s.min(most));
+            let secs =
+                header.flatten().map_or(bytes as f64 / TYPICAL_BYTES_A_SECOND, |s| s.min(most));
             is_usable.push(header.is_some_and(|s| s.is_none_or(|s| s >= options.example_secs)));
             sources.push(Source { path, name, bytes, secs, split: Split::Whole(Side::Train) });
         }
@@ -100,9 +101,7 @@ fn parts(sources: &[Source], windows: Windows, shard_bytes: u64) -> Vec<Range<us
     for (i, source) in sources.iter().enumerate() {
         let more = source.secs * bytes_a_second;
         match parts.last_mut() {
-            Some(part)
-                if bytes + more <= shard_bytes as f64 && part.len() < MAX_FILES_PER_PART =>
-            {
+            Some(part) if bytes + more <= shard_bytes as f64 && part.len() < MAX_FILES_PER_PART => {
                 part.end = i + 1;
                 bytes += more;
             }

@@ -131,9 +131,8 @@ mod tests {
     #[test]
     fn every_piece_of_a_long_recording_has_its_stretch() {
         let windows = Windows::new(&PrepareOptions::default()).expect("sane");
-        let ranges_of = |secs, seed| {
-            Split::by_time(secs, 0.1, windows, &mut rng_of(seed, 3)).ranges().to_vec()
-        };
+        let ranges_of =
+            |secs, seed| Split::by_time(secs, 0.1, windows, &mut rng_of(seed, 3)).ranges().to_vec();
         let ranges = ranges_of(3600.0, 0);
         assert_eq!(ranges.len(), 6);
         for (i, range) in ranges.iter().enumerate() {

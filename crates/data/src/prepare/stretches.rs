@@ -194,7 +194,9 @@ impl Stretches {
                 (self.original_rate, self.n_channels) = (block.sample_rate, block.n_channels);
                 let n_lanes = self.channels.n_lanes(block.n_channels);
                 let lanes: Result<_, String> = match n_lanes <= MAX_LANES {
-                    true => (0..n_lanes).map(|_| Lane::new(block.sample_rate, self.windows)).collect(),
+                    true => {
+                        (0..n_lanes).map(|_| Lane::new(block.sample_rate, self.windows)).collect()
+                    }
                     false => Err(format!("{n_lanes} channels, more than {MAX_LANES}: mix them")),
                 };
                 match lanes {

@@ -47,10 +47,12 @@ enum SplitChoice {
 /// Examples lie wholly inside a recording. Silence and stretches without a pitch are left out, as are
 /// recordings shorter than an example; the manifest lists each with its time and the reason.
 #[derive(Args)]
-#[command(after_help = "Example: ddsp data prepare recordings/ --out data --held-out 0.2\n         \
+#[command(
+    after_help = "Example: ddsp data prepare recordings/ --out data --held-out 0.2\n         \
                         ddsp data prepare concert.wav --out data --sample-rate 48000 --channels left\n\
                         Then:    ddsp train --data 'data/train*' --out runs/mine\n\n\
-                        docs/prepare.md: what is skipped, the grid of frames, splits, memory, speed.")]
+                        docs/prepare.md: what is skipped, the grid of frames, splits, memory, speed."
+)]
 pub struct Prepare {
     /// Recordings, or folders of them: WAV, FLAC, MP3, OGG, M4A, AIFF.
     #[arg(required = true, value_name = "AUDIO")]

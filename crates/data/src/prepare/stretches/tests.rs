@@ -39,11 +39,8 @@ fn in_stretches(path: &Path, windows: Windows) -> (Vec<f32>, ExtractedFeatures, 
     let reader = AudioReader::open(path).expect("audio");
     let mut stretches = Stretches::new(reader, Channels::Mix, windows);
     let (mut audio, mut n_stretches) = (Vec::new(), 0);
-    let mut all = ExtractedFeatures {
-        f0_hz: Vec::new(),
-        f0_confidence: Vec::new(),
-        loudness_db: Vec::new(),
-    };
+    let mut all =
+        ExtractedFeatures { f0_hz: Vec::new(), f0_confidence: Vec::new(), loudness_db: Vec::new() };
     while let Some(stretch) = stretches.next_stretch().expect("readable") {
         for lane in stretch.analyse(windows) {
             audio.extend(lane.audio);
@@ -73,7 +70,8 @@ fn stretches_have_the_features_of_the_whole() {
     assert!(pieces.loudness_db == whole.loudness_db, "loudness, bit for bit");
     let n_voiced = whole.f0_confidence.iter().filter(|&&c| c >= 0.5).count();
     assert!(n_voiced * 4 > whole.f0_hz.len(), "there is something to track: {n_voiced}");
-    let of = |features: &ExtractedFeatures, i: usize| (features.f0_hz[i], features.f0_confidence[i]);
+    let of =
+        |features: &ExtractedFeatures, i: usize| (features.f0_hz[i], features.f0_confidence[i]);
     let mut n_guessed = 0;
     for i in (0..whole.f0_hz.len()).filter(|&i| of(&pieces, i) != of(&whole, i)) {
         // Nothing but rests that began more than the warm-up before the stretch: what is held there
