@@ -264,8 +264,9 @@ fn a_preparing_that_fails_is_told_and_the_old_output_stays() {
     assert!(!folder.path().join("out-new").exists(), "nothing half-done stays");
 
     // A target where nobody makes folders, not even root.
-    let assert = ddsp(["data", "prepare"]).arg(&recordings).args(["--out", "/sys/ddsp-out"]);
-    let stderr = stderr_of(&{ assert }.assert().code(1));
+    let mut command = ddsp(["data", "prepare"]);
+    command.arg(&recordings).args(["--out", "/sys/ddsp-out"]);
+    let stderr = stderr_of(&command.assert().code(1));
     assert!(stderr.contains("error: cannot create folder /sys/ddsp-out: "), "{stderr}");
 
     // A recording that was named and is gone.

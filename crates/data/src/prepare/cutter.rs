@@ -245,7 +245,7 @@ impl PrepareOptions {
         damage: Option<String>,
     ) -> String {
         let all = |reason| skipped.iter().all(|skipped| skipped.reason == reason);
-        let reason = match () {
+        match () {
             () if n_frames == 0 => damage.unwrap_or_else(|| "the file holds no audio".to_owned()),
             () if skipped.is_empty() => {
                 let wanted = self.example_secs;
@@ -258,8 +258,7 @@ impl PrepareOptions {
             () if all(Reason::Silent) => format!("silent: never above {} dB", self.silence_db),
             () if all(Reason::Unvoiced) => "too little of it has a pitch".to_owned(),
             () => "no example of it is worth learning".to_owned(),
-        };
-        reason
+        }
     }
 }
 
