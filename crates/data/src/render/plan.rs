@@ -114,7 +114,8 @@ fn phrases(files: &[PathBuf], left_out: &mut Vec<LeftOut>) -> Result<Vec<Played>
         let parts = match read_parts(file) {
             Ok(parts) => parts,
             Err(error) => {
-                left_out.push(LeftOut { file: file.clone(), reason: error.to_string() });
+                let reason = error.to_string();
+                left_out.push(LeftOut { file: file.clone(), reason, skipped: Vec::new() });
                 continue;
             }
         };

@@ -32,7 +32,7 @@ impl StreamResampler {
     ///
     /// If a rate is outside 1 to 768 kHz, or the two share no block of sensible length.
     pub(crate) fn new(from: u32, to: u32) -> Result<Self, String> {
-        if let Some(rate) = [from, to].iter().find(|rate| !RATES_HZ.contains(rate)) {
+        if let Some(rate) = [from, to].iter().find(|&&rate| !RATES_HZ.contains(&rate)) {
             return Err(format!("{rate} Hz is no sample rate between 1 and 768 kHz"));
         }
         let filter = (from != to).then(|| Filter::new(from as usize, to as usize)).transpose()?;
