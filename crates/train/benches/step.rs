@@ -50,10 +50,10 @@ fn main() {
     }
     let part = arguments.iter().find(|argument| !argument.starts_with('-'));
     println!(
-        "| preset | batch | 1 thread ms | all threads ms | times | decoder | synth | loss | optimizer ms \
+        "| preset | batch | 1 thread ms | of these computing | all threads ms | times | decoder | synth | loss | optimizer ms \
          | peak MB | reference s | GB |"
     );
-    println!("|---|---|---|---|---|---|---|---|---|---|---|---|");
+    println!("|---|---|---|---|---|---|---|---|---|---|---|---|---|");
     for (preset, batch, reference) in ROWS {
         if part.is_none_or(|part| preset.contains(part.as_str())) {
             print_line(preset, batch, reference);
@@ -65,24 +65,25 @@ fn main() {
 fn print_line(preset: &str, batch: usize, reference: Option<(f64, f64)>) {
     let n_threads = available_parallelism().map_or(1, usize::from);
     let [one, all] = [1, n_threads].map(|n_threads| run_row(preset, batch, n_threads));
-    let [secs, decoder, synth, loss, optimizer, peak_mb] = all;
+    let [secs, _, decoder, synth, loss, optimizer, peak_mb] = all;
     let [decoder, synth, loss] =
         [decoder, synth, loss].map(|part| 100.0 * part / (decoder + synth + loss));
     let (reference_secs, reference_gb) =
         reference.map_or_else(Default::default, |(secs, gb)| (secs.to_string(), gb.to_string()));
     println!(
-        "| {preset} | {batch} | {:.1} | {:.1} | {:.2} | {decoder:.0} % | {synth:.0} % | {loss:.0} % \
+        "| {preset} | {batch} | {:.1} | {:.1} | {:.1} | {:.2} | {decoder:.0} % | {synth:.0} % | {loss:.0} % \
          | {:.2} | {peak_mb:.0} | {reference_secs} | {reference_gb} |",
         1e3 * one[0],
+        1e3 * one[1],
         1e3 * secs,
         one[0] / secs,
         1e3 * optimizer,
     );
 }
 
-/// What [`print_row`] prints in another process: seconds of a step; seconds in the decoder, the
-/// synthesizers, the loss and the optimizer; MB.
-fn run_row(preset: &str, batch: usize, n_threads: usize) -> [f64; 6] {
+/// What [`print_row`] prints in another process: seconds of a step, and those that its first
+/// thread was computing; seconds in the decoder, the synthesizers, the loss and the optimizer; MB.
+fn run_row(preset: &str, batch: usize, n_threads: usize) -> [f64; 7] {
     let program = env::current_exe().expect("this program's place");
     let numbers = [batch, n_threads].map(|n| n.to_string());
     let output = Command::new(program).args([ROW, preset, &numbers[0], &numbers[1]]).output();
@@ -99,10 +100,13 @@ fn print_row(preset: &str, batch: usize, n_threads: usize) {
     // Once for pages and caches.
     training.step();
     let warm = training.batch_gradient.times();
-    let (mut shortest, mut update_secs, mut n_steps) = (f64::INFINITY, f64::INFINITY, 0);
+    let [mut shortest, mut computing, mut update_secs] = [f64::INFINITY; 3];
+    let mut n_steps = 0;
     let begin = Instant::now();
     while n_steps < N_STEPS && (n_steps < 2 || begin.elapsed().as_secs_f64() < MOST_SECS) {
+        let before = computing_secs();
         let (secs, update) = training.step();
+        computing = computing.min(computing_secs() - before);
         shortest = shortest.min(secs);
         update_secs = update_secs.min(update);
         n_steps += 1;
@@ -114,7 +118,15 @@ fn print_row(preset: &str, batch: usize, n_threads: usize) {
         part(|times| times.synth.as_secs_f64()),
         part(|times| times.loss.as_secs_f64()),
     ];
-    println!("{shortest} {decoder} {synth} {loss} {update_secs} {}", peak_mb());
+    println!("{shortest} {computing} {decoder} {synth} {loss} {update_secs} {}", peak_mb());
+}
+
+/// Seconds that the main thread has had a core, which others cannot prolong; NaN where the system
+/// does not tell.
+fn computing_secs() -> f64 {
+    let times = fs::read_to_string("/proc/self/schedstat").unwrap_or_default();
+    let nanos = times.split_whitespace().next().and_then(|nanos| nanos.parse::<f64>().ok());
+    nanos.map_or(f64::NAN, |nanos| 1e-9 * nanos)
 }
 
 /// Most memory that this process has had, MB; NaN where the system does not tell.
