@@ -8,9 +8,12 @@ use crate::features::{Features, scale_f0};
 use crate::model::Model;
 use crate::random::uniform_noise;
 
-/// Frames that the network renders in one go, 16 s at 250 a second: faster than a stream, but its
-/// memory grows with the length, by 20 kB a frame.
+/// Frames that the network renders in one go, 16 s at 250 a second. Its memory grows with the length,
+/// by 20 kB a frame, so that longer sounds go through a stream.
 const MOST_FRAMES_AT_ONCE: usize = 4000;
+
+/// Frames of that stream's blocks: matrix products of so many rows are nearly as fast as of more.
+const BLOCK: usize = 256;
 
 /// What drives the synthesizers.
 #[derive(Clone, Debug, PartialEq)]
@@ -92,7 +95,8 @@ impl Model {
         let decoder = &architecture.decoder;
         let mut raw = vec![0.0; n_frames * decoder.n_outputs()];
         if n_frames > MOST_FRAMES_AT_ONCE {
-            DecoderStream::new(decoder.clone(), parameters.clone()).process(&inputs, &mut raw);
+            let (decoder, parameters) = (decoder.clone(), parameters.clone());
+            DecoderStream::in_blocks(decoder, parameters, BLOCK).process(&inputs, &mut raw);
         } else {
             let mut cache = DecoderCache::new(decoder, n_frames, 1);
             decoder.forward(parameters, &inputs, &mut cache, &mut raw);

@@ -16,8 +16,11 @@ use ddsp_data::extract_loudness;
 use ddsp_model::{Config, Model, power_db, uniform_noise};
 use ddsp_train::{Adam, BatchGradient, Gradient, StepTimes, Window};
 
-/// Presets and sizes of batches, with the reference's seconds and GB where it was measured.
-const ROWS: [(&str, usize, Option<(f64, f64)>); 11] = [
+/// Seconds and GB of the reference.
+type Measured = (f64, f64);
+
+/// Presets and sizes of batches, with the reference's figures where there are any.
+const ROWS: [(&str, usize, Option<Measured>); 11] = [
     ("seed-harmonic", 1, None),
     ("seed-harmonic", 4, None),
     ("seed-harmonic", 16, None),
@@ -62,7 +65,7 @@ fn main() {
 }
 
 /// One line of the table: a row on one thread and one on all.
-fn print_line(preset: &str, batch: usize, reference: Option<(f64, f64)>) {
+fn print_line(preset: &str, batch: usize, reference: Option<Measured>) {
     let n_threads = available_parallelism().map_or(1, usize::from);
     let [one, all] = [1, n_threads].map(|n_threads| run_row(preset, batch, n_threads));
     let [secs, _, decoder, synth, loss, optimizer, peak_mb] = all;
@@ -112,7 +115,7 @@ fn print_row(preset: &str, batch: usize, n_threads: usize) {
         n_steps += 1;
     }
     let times = training.batch_gradient.times();
-    let part = |of: fn(&StepTimes) -> f64| (of(&times) - of(&warm)) / f64::from(n_steps as u32);
+    let part = |of: fn(&StepTimes) -> f64| (of(&times) - of(&warm)) / n_steps as f64;
     let [decoder, synth, loss] = [
         part(|times| times.decoder.as_secs_f64()),
         part(|times| times.synth.as_secs_f64()),

@@ -16,7 +16,7 @@ pub struct ReverbBranch {
 }
 
 enum Room {
-    Response(Reverb),
+    Response(Box<Reverb>),
     Noise(Box<NoiseRoom>),
 }
 
@@ -38,7 +38,7 @@ impl ReverbBranch {
         let response = config
             .reverb
             .as_ref()
-            .map(|reverb| Room::Response(Reverb::new(n_samples, reverb.ir_len, true)));
+            .map(|reverb| Room::Response(Box::new(Reverb::new(n_samples, reverb.ir_len, true))));
         let noise = || {
             let reverb = config.noise_reverb.as_ref()?;
             let room = NoiseRoom::new(config.audio.sample_rate, reverb, n_samples);

@@ -17,6 +17,8 @@ pub struct DecoderStream {
     decoder: RnnFcDecoder,
     parameters: Vec<f32>,
     cache: DecoderCache,
+    /// Frames computed together, at most.
+    block: usize,
 }
 
 impl DecoderStream {
@@ -26,10 +28,16 @@ impl DecoderStream {
     ///
     /// If `parameters` are not as many as `decoder` has.
     pub fn new(decoder: RnnFcDecoder, parameters: Vec<f32>) -> Self {
+        Self::in_blocks(decoder, parameters, FRAMES)
+    }
+
+    /// The same for playing offline, `block` frames at a time: weights are read once for each
+    /// block, not once for every four frames, but [`process`](Self::process) allocates.
+    pub(crate) fn in_blocks(decoder: RnnFcDecoder, parameters: Vec<f32>, block: usize) -> Self {
         assert_eq!(parameters.len(), decoder.n_parameters, "decoder: parameters");
-        let mut cache = DecoderCache::new(&decoder, FRAMES, 1);
+        let mut cache = DecoderCache::new(&decoder, block, 1);
         cache.recurrence.pack(decoder.gru.weights(&parameters));
-        Self { decoder, parameters, cache }
+        Self { decoder, parameters, cache, block }
     }
 
     /// Returns to the silent state.
@@ -52,8 +60,8 @@ impl DecoderStream {
         let n_frames = inputs[0].len() / self.decoder.inputs[0].n_columns;
         self.decoder.check_inputs(inputs, n_frames);
         assert_eq!(outputs.len(), n_frames * n_outputs, "decoder: length of the outputs");
-        for (block, outputs) in outputs.chunks_mut(FRAMES * n_outputs).enumerate() {
-            let frames = block * FRAMES..block * FRAMES + outputs.len() / n_outputs;
+        for (i, outputs) in outputs.chunks_mut(self.block * n_outputs).enumerate() {
+            let frames = i * self.block..i * self.block + outputs.len() / n_outputs;
             let mut of_block: [&[f32]; MOST_INPUTS] = [&[]; MOST_INPUTS];
             for (i, of_block) in of_block[..n_inputs].iter_mut().enumerate() {
                 *of_block = &inputs[i][scale(&frames, self.decoder.inputs[i].n_columns)];
