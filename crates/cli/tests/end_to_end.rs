@@ -66,7 +66,8 @@ fn assert_samples(run: &Path) {
     assert_eq!(events.count(), 1, "one event file");
     let page = fs::read_to_string(run.join("report.html")).expect("a page");
     let found = |text: &str| page.matches(&format!("aria-label=\"{text}")).count();
-    assert_eq!((found("Recorded"), found("After step 1\""), found("After step 6")), (2, 2, 2));
+    // Of two notes, each has a picture and a player.
+    assert_eq!((found("Recorded"), found("After step 1\""), found("After step 6")), (4, 4, 4));
     let lines = fs::read_to_string(run.join("metrics.jsonl")).expect("a log");
     assert_eq!(lines.lines().count(), 6, "a line a step");
 }
