@@ -5,21 +5,21 @@
 //! more stack and a dense layer. Stacks may have no layer, as in the paper's `tiny` model: then the
 //! inputs themselves go there. Rows are time-major, `(frame, example)`.
 
+mod cache;
 mod fc_stack;
 mod stream;
 #[cfg(test)]
 mod tests;
 
+pub use cache::DecoderCache;
 pub use stream::DecoderStream;
 
 use std::ops::Range;
 
-use ddsp_kernels::nn::{
-    Dense, DenseGradients, Gru, GruRecurrence, GruSequence, dense, dense_backward,
-};
+use ddsp_kernels::nn::{Dense, DenseGradients, GruSequence, dense, dense_backward};
 use ddsp_kernels::{Matrix, MatrixMut};
 
-use self::fc_stack::{FcBackward, FcScratch, FcStack, FcStackCache};
+use self::fc_stack::{FcBackward, FcStack};
 use crate::config::{Config, Level};
 use crate::gru_ranges::GruRanges;
 use crate::parameters::{Initial, ParameterTable};
@@ -71,57 +71,6 @@ pub struct RnnFcDecoder {
 struct OutputRanges {
     kernel: Range<usize>,
     bias: Range<usize>,
-}
-
-/// A decoder's memory between forward and backward pass, and its scratch.
-///
-/// One thread needs one; examples may be split over several caches.
-#[derive(Clone, Debug)]
-pub struct DecoderCache {
-    n_examples: usize,
-    /// Rows that there is room for.
-    max_rows: usize,
-    input_stacks: Vec<FcStackCache>,
-    /// `[n_rows, joined_width]`: the outputs of the input stacks, then the GRU's.
-    joined: Vec<f32>,
-    grad_joined: Vec<f32>,
-    gru: Gru,
-    recurrence: GruRecurrence,
-    /// `[n_examples, gru_units]`: the GRU's state after the last frame.
-    state: Vec<f32>,
-    output_stack: FcStackCache,
-    /// `[n_rows, hidden_width]`: the output of the output stack.
-    hidden: Vec<f32>,
-    /// `[CHUNK, hidden_width]`
-    grad_hidden: Vec<f32>,
-    scratch: FcScratch,
-}
-
-impl DecoderCache {
-    /// Allocates for `n_examples` examples of `n_frames`.
-    ///
-    /// The gradients' part is as large as needed for training; see [`DecoderStream`] for playing.
-    pub fn new(decoder: &RnnFcDecoder, n_frames: usize, n_examples: usize) -> Self {
-        let max_rows = n_frames * n_examples;
-        let chunk = CHUNK.min(max_rows);
-        let width = decoder.joined_width();
-        Self {
-            n_examples,
-            max_rows,
-            input_stacks: (decoder.input_stacks.iter())
-                .map(|stack| FcStackCache::new(stack, max_rows))
-                .collect(),
-            joined: vec![0.0; max_rows * width],
-            grad_joined: Vec::new(),
-            gru: Gru::new(decoder.gru_units, max_rows),
-            recurrence: GruRecurrence::default(),
-            state: vec![0.0; n_examples * decoder.gru_units],
-            output_stack: FcStackCache::new(&decoder.output_stack, max_rows),
-            hidden: vec![0.0; max_rows * decoder.hidden_width()],
-            grad_hidden: vec![0.0; chunk * decoder.hidden_width()],
-            scratch: FcScratch::new(chunk, decoder.fc_units),
-        }
-    }
 }
 
 impl RnnFcDecoder {
