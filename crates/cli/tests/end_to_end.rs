@@ -67,7 +67,11 @@ fn assert_samples(run: &Path) {
     let page = fs::read_to_string(run.join("report.html")).expect("a page");
     let found = |text: &str| page.matches(&format!("aria-label=\"{text}")).count();
     // Of two notes, each has a picture and a player.
-    assert_eq!((found("Recorded"), found("After step 1\""), found("After step 6")), (4, 4, 4));
+    assert_eq!(
+        (found("Recorded"), found("After step 1\""), found("After step 6")),
+        (4, 4, 4),
+        "on the page"
+    );
     let lines = fs::read_to_string(run.join("metrics.jsonl")).expect("a log");
     assert_eq!(lines.lines().count(), 6, "a line a step");
 }
