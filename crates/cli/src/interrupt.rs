@@ -25,7 +25,10 @@ pub fn request() {
     } else {
         screen::restore();
         // Files appear whole or not at all, and an unfinished folder is marked as such.
-        eprintln!("\ninterrupted: no file is half-written; the same command goes on from here");
+        eprintln!(
+            "\ninterrupted: no file is half-written; the same command (ddsp train: with --resume) \
+             goes on from here"
+        );
         std::process::exit(1);
     }
 }

@@ -87,7 +87,8 @@ fn a_training_says_what_it_learns_from_and_where_the_time_goes() {
         command
     };
     let text = stdout_of(&train("a").assert().success());
-    for expected in ["data: 8 examples, 0.53", "MIDI", "a step, ms", "optimizer", "6 steps, 1 thr"]
+    for expected in
+        ["data: 8 examples, 0.53", "MIDI", "a step, ms", "optimizer", "(steps: 6, threads: 1)"]
     {
         assert!(text.contains(expected), "no `{expected}` in\n{text}");
     }

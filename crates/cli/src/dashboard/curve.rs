@@ -47,6 +47,13 @@ mod tests {
     use super::*;
 
     #[test]
+    fn what_has_no_logarithm_is_not_drawn() {
+        let mut curve = Curve::default();
+        [1.0, 0.0, f64::NAN, -1.0].into_iter().zip(1..).for_each(|(value, i)| curve.add(i, value));
+        assert_eq!(curve.log_points(), [(1.0, 0.0)]);
+    }
+
+    #[test]
     fn a_long_curve_keeps_its_course_in_few_points() {
         let mut curve = Curve::default();
         (1..=100_000_u32).for_each(|step| curve.add(step.into(), f64::from(step)));

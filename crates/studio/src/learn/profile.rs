@@ -72,7 +72,7 @@ impl Profile {
             format!("{name:16} {thread:>10} {clock:>10} {share:>5.0} %")
         };
         let head = format!(
-            "a step, ms        {:>9} {:>10}   share    ({} steps, {} threads)",
+            "a step, ms        {:>9} {:>10}   share    (steps: {}, threads: {})",
             "threads", "wall", self.steps, self.n_threads
         );
         let rows = parts.map(|(name, secs, threads)| row(name, secs, secs / threads));
