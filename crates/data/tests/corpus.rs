@@ -184,7 +184,7 @@ fn any_audio_file_is_audio_or_an_error_with_its_name() {
         }
     }
     let (mut n_whole, mut n_damaged) = (0, 0);
-    for (name, bytes) in with_mutants("audio", 250) {
+    for (name, bytes) in with_mutants("audio", 600) {
         let ending = name.split(',').next().and_then(|name| name.rsplit('.').next());
         let path = format!("a.{}", ending.unwrap_or_default());
         match read_audio_bytes(bytes, Path::new(&path)) {

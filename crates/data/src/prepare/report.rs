@@ -76,6 +76,7 @@ pub struct LeftOut {
     /// Why.
     pub reason: String,
     /// Its windows, with time and reason.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
     pub skipped: Vec<Skipped>,
 }
 

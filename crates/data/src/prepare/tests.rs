@@ -219,6 +219,11 @@ fn silence_and_noise_are_left_out_with_their_time() {
     let unvoiced = find(Reason::Unvoiced);
     assert!(unvoiced.from_secs < 4.1 && unvoiced.to_secs > 5.9, "{skipped:?}");
     assert_eq!(report.train_examples + report.silent_windows + report.unvoiced_windows, 23);
+    // A window that is half a tone and half silence is voiced enough, or not.
+    let options = PrepareOptions { min_voiced_share: 0.9, held_out_share: 0.0, ..options() };
+    let strict = run(input.path(), &options).expect("prepared").0;
+    assert!(strict.unvoiced_windows > report.unvoiced_windows, "{strict:?}");
+    assert!((5..report.train_examples).contains(&strict.train_examples), "{strict:?}");
     assert_eq!(of(true, false).silent_windows, 0);
     let all = of(true, true);
     assert_eq!((all.train_examples, all.recordings[0].skipped.len()), (23, 0));
