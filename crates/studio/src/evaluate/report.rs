@@ -171,10 +171,74 @@ pub(super) fn heading(measure: &Measure) -> String {
     }
 }
 
-/// Mean and spread.
+/// Mean and spread; a spread that the digits of the mean would not show is 0.
 fn cell(summary: &Summary) -> String {
-    match summary.std.is_nan() {
-        true => number(summary.mean),
-        false => format!("{} ± {}", number(summary.mean), number(summary.std)),
+    let Summary { mean, std, .. } = *summary;
+    let std = if std < 5e-4 * mean.abs() { 0.0 } else { std };
+    match std.is_nan() {
+        true => number(mean),
+        false => format!("{} ± {}", number(mean), number(std)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use ddsp_train::{Judge, Player};
+
+    use super::*;
+
+    /// A tone of a fifth of a second, judged as it is and as silence.
+    fn judged() -> Judged {
+        let mut config = ddsp_model::Config::preset("seed-harmonic").expect("the preset is valid");
+        config.set("train.example_secs=0.2").expect("a valid length");
+        #[expect(clippy::cast_possible_truncation, reason = "samples are f32")]
+        let sample = |n: u32| (0.3 * (f64::from(n) * 0.1).sin()) as f32;
+        let example = ddsp_data::TrainingExample {
+            id: "tone".to_owned(),
+            audio: (0..3200).map(sample).collect(),
+            f0_hz: vec![254.648; 50],
+            f0_confidence: vec![1.0; 50],
+            loudness_db: vec![0.0; 50],
+            labels: Labels::default(),
+        };
+        let options = ddsp_train::EvaluationOptions { max_examples: 1, n_threads: 1 };
+        let (source, players) = (vec![example], [Player::input(), Player::silence()]);
+        let judged = Judge::new(&config, &source, 0).measure(&players, options, &mut |_| ());
+        judged.expect("a usable example").remove(0)
+    }
+
+    /// An evaluation of three examples of two families and one of none.
+    fn evaluation() -> Evaluation {
+        let example = |(index, family): (usize, Option<i64>)| {
+            let mut example = judged();
+            (example.index, example.labels.family) = (index, family);
+            example.measures[0].loss = 1.0 + index as f64;
+            example
+        };
+        let families = [Some(8), Some(4), Some(8), None];
+        let judged = families.into_iter().enumerate().map(example).collect();
+        Evaluation::new(&["model".to_owned(), "silence".to_owned()], judged, Label::Family)
+    }
+
+    #[test]
+    fn the_table_has_a_row_for_each_measure_in_use_and_a_column_for_each_player() {
+        let (header, rows) = evaluation().table();
+        assert_eq!(header[1..], ["model", "silence"]);
+        assert_eq!(rows[0][..2], ["loss", "2.5 ± 1.29"], "1, 2, 3 and 4");
+        assert!(rows.iter().all(|row| row.len() == 3), "{rows:?}");
+        let named = |name: &str| rows.iter().find(|row| row[0].starts_with(name));
+        assert!(named("delta time").is_none(), "the loss has no such term");
+        let f0 = named("f0 L1").expect("a row");
+        assert_eq!(f0[2], "–", "silence has no pitch: {f0:?}");
+    }
+
+    #[test]
+    fn groups_are_those_of_the_label_with_their_own_means() {
+        let evaluation = evaluation();
+        let (header, rows) = evaluation.group_table();
+        assert_eq!(header[..3], ["instrument/family", "examples", "loss"]);
+        let starts: Vec<&[String]> = rows.iter().map(|row| &row[..3]).collect();
+        assert_eq!(starts, [["keyboard", "1", "2"], ["string", "2", "2 ± 1.41"]]);
+        assert_eq!(evaluation.of_model(3).loss, 4.0, "the example of no family is there");
     }
 }

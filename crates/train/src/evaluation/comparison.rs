@@ -136,3 +136,94 @@ impl<'a> Judge<'a> {
         derived_seed(self.noise_seed, index as u64)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use ddsp_model::Model;
+
+    use super::*;
+
+    fn config() -> Config {
+        let mut config = Config::preset("seed-harmonic").expect("the preset is valid");
+        for setting in ["decoder.gru_units=8", "decoder.fc_units=8", "train.example_secs=0.1"] {
+            config.set(setting).expect("a valid setting");
+        }
+        config
+    }
+
+    /// Notes longer and shorter than a window.
+    fn notes() -> Vec<TrainingExample> {
+        let note = |(i, n_frames): (usize, usize)| TrainingExample {
+            id: format!("note {i}"),
+            audio: (0..64 * n_frames)
+                .map(|n| 0.2 * (0.05 * (i + 2) as f32 * n as f32).sin())
+                .collect(),
+            f0_hz: vec![127.3 * (i + 2) as f32; n_frames],
+            f0_confidence: vec![1.0; n_frames],
+            loudness_db: vec![-20.0; n_frames],
+            labels: Labels::default(),
+        };
+        [40, 25, 12, 30, 26].into_iter().enumerate().map(note).collect()
+    }
+
+    fn judged(seed: u64, n_threads: usize, max_examples: usize) -> (Vec<Judged>, Vec<Progress>) {
+        let (config, notes) = (config(), notes());
+        let model = Model::new(config.clone(), 1);
+        let players = [Player::model("model", &model), Player::input()];
+        let (mut told, options) = (Vec::new(), EvaluationOptions { max_examples, n_threads });
+        let mut tell = |progress| told.push(progress);
+        let judged = Judge::new(&config, &notes, seed).measure(&players, options, &mut tell);
+        (judged.expect("usable notes"), told)
+    }
+
+    /// The values of all, NaN equal to itself.
+    fn bits(judged: &[Judged]) -> Vec<u64> {
+        let values =
+            |measures: &Measures| super::super::MEASURES.map(|m| (m.value)(measures).to_bits());
+        judged.iter().flat_map(|example| &example.measures).flat_map(values).collect()
+    }
+
+    #[test]
+    fn any_number_of_threads_gives_the_same_bits_in_the_same_order() {
+        let (one, told) = judged(3, 1, 9);
+        assert_eq!(told.last(), Some(&Progress { done: 5, total: 5 }), "{told:?}");
+        for n_threads in [2, 4, 9] {
+            let (more, _) = judged(3, n_threads, 9);
+            let indices: Vec<usize> = more.iter().map(|example| example.index).collect();
+            assert_eq!(indices, [0, 1, 2, 3, 4], "{n_threads} threads");
+            assert_eq!(bits(&more), bits(&one), "{n_threads} threads");
+        }
+        assert_ne!(bits(&judged(4, 1, 9).0), bits(&one), "other noise");
+        let (few, _) = judged(3, 2, 2);
+        assert_eq!(few.iter().map(|example| example.index).collect::<Vec<_>>(), [0, 2], "spread");
+        assert_eq!(bits(&few[..1]), bits(&one[..1]), "an example's noise is its own");
+    }
+
+    #[test]
+    fn the_loss_is_that_of_training_and_the_sound_is_as_long_as_the_recording() {
+        let (config, notes) = (config(), notes());
+        let model = Model::new(config.clone(), 1);
+        let options = EvaluationOptions { max_examples: 9, n_threads: 2 };
+        let expected = super::super::evaluate(&model, &notes, options).expect("usable").total();
+        let (judged, _) = judged(config.train.seed, 2, 9);
+        let mean = judged.iter().map(|example| example.measures[0].loss).sum::<f64>() / 5.0;
+        // The sum is of the terms there and of the totals here.
+        assert!((mean - expected).abs() < 1e-12 * expected, "{mean}, in training {expected}");
+        assert!(judged.iter().all(|example| example.measures[1].loss == 0.0), "the input itself");
+        let judge = Judge::new(&config, &notes, config.train.seed);
+        for (index, n_samples) in [(0, 1600), (2, 768)] {
+            let played = judge.perform(&Player::model("model", &model), index).expect("usable");
+            assert_eq!((played.input.len(), played.output.len()), (n_samples, n_samples));
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_used_is_named() {
+        let mut notes = notes();
+        notes[3].audio[7] = f32::NAN;
+        let (config, options) = (config(), EvaluationOptions { max_examples: 9, n_threads: 2 });
+        let judge = Judge::new(&config, &notes, 0);
+        let error = judge.measure(&[Player::silence()], options, &mut |_| ()).expect_err("NaN");
+        assert!(error.to_string().contains("note 3"), "{error}");
+    }
+}
