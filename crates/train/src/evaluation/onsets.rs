@@ -22,7 +22,7 @@ const N_BANDS: usize = 40;
 const RANGE_DB: f32 = 50.0;
 
 /// What is silent at any rate, dB re a sine of amplitude 1.
-const SILENCE_DB: f32 = -80.0;
+const SILENCE_DB: f32 = -100.0;
 
 /// Looks over which a rise is measured: 20 ms.
 const LAG: usize = 2;
@@ -162,6 +162,8 @@ mod tests {
             // A window of 32 ms and a lag of 20.
             assert!((found - expected).abs() <= 0.02, "{found} s, expected {expected}");
         }
+        let soft: Vec<f32> = audio.iter().map(|x| x / 16.0).collect();
+        assert_eq!(onsets_secs(&soft, 16_000), found, "24 dB softer");
     }
 
     #[test]
@@ -171,12 +173,12 @@ mod tests {
         noise.iter_mut().for_each(|x| *x *= 0.1);
         let found = onsets_secs(&noise, 16_000);
         assert!(found.len() == 1 && found[0] <= 0.02, "noise: {found:?}");
-        // 5 Hz, a semitone wide.
+        // 6 Hz, three semitones wide.
         let mut phase = 0.0;
         let vibrato: Vec<f32> = (0..32_000)
             .map(|n| {
-                let wave = (TAU * 5.0 * f64::from(n) / 16_000.0).sin();
-                phase += 440.0 * 2_f64.powf(0.5 * wave / 12.0) / 16_000.0;
+                let wave = (TAU * 6.0 * f64::from(n) / 16_000.0).sin();
+                phase += 440.0 * 2_f64.powf(1.5 * wave / 12.0) / 16_000.0;
                 (0.1 * (1..=5).map(|k| (TAU * f64::from(k) * phase).sin()).sum::<f64>()) as f32
             })
             .collect();
