@@ -49,6 +49,11 @@ pub(crate) fn temporary_beside(path: &Path) -> Result<tempfile::NamedTempFile> {
         Some(folder) if !folder.as_os_str().is_empty() => folder,
         _ => Path::new("."),
     };
+    temporary_in(folder).map_err(Error::io("write", path))
+}
+
+/// The same in `folder`.
+fn temporary_in(folder: &Path) -> io::Result<tempfile::NamedTempFile> {
     let mut builder = tempfile::Builder::new();
     builder.prefix(TEMPORARY);
     // Readable as any other file: the default of temporary files, 0600, would survive the renaming.
@@ -56,7 +61,7 @@ pub(crate) fn temporary_beside(path: &Path) -> Result<tempfile::NamedTempFile> {
     let permissions = <fs::Permissions as std::os::unix::fs::PermissionsExt>::from_mode(0o666);
     #[cfg(unix)]
     builder.permissions(permissions);
-    builder.tempfile_in(folder).map_err(Error::io("write", path))
+    builder.tempfile_in(folder)
 }
 
 /// In which state a command found its output folder.

@@ -27,6 +27,8 @@ use crate::shard::Shard;
 const PARTS: &str = ".ddsp-parts";
 /// The report in a part's folder.
 const REPORT: &str = "part.json";
+/// Tries to make something in a folder that other processes take away: each of them does so once.
+const MOST_TRIES: usize = 100;
 /// Says that the parts replace an older output, which stays until they are complete.
 const REPLACES: &str = "replaces";
 
@@ -121,8 +123,9 @@ impl Parts {
         let marker = Marker::new(work.command, options);
         let folder = OutputFolder { path: path.to_owned(), marker, is_created };
         let Work { n_parts, shard, .. } = work;
-        let begun = Self { folder, n_parts, shard, finished_here: Vec::new(), is_published: false };
-        fs::create_dir_all(&parts).map_err(Error::io("create folder", &parts))?;
+        let mut begun =
+            Self { folder, n_parts, shard, finished_here: Vec::new(), is_published: false };
+        begun.made_parts()?;
         if replaces {
             let flag = parts.join(REPLACES);
             fs::write(&flag, b"").map_err(Error::io("write", &flag))?;
@@ -130,6 +133,8 @@ impl Parts {
             begun.write_json(&path.join(MARKER), &begun.folder.marker)?;
         } else if !is_marked && !begun.create_marker()? {
             // Another process was first, perhaps with other options, perhaps done by now.
+            // The parts are in its hands; nothing here is to be taken away.
+            begun.is_published = true;
             let options = begun.folder.marker.options.clone();
             return Self::begin_json(path, work, options);
         }
@@ -166,17 +171,18 @@ impl Parts {
     ///
     /// If the system refuses.
     pub fn folder_for(&self, part: usize) -> Result<PartFolder> {
-        let parts = self.made_parts()?;
         let prefix = format!("{TEMPORARY}{part:05}-");
         // What an interruption left of this part: nobody else works on it.
-        for entry in fs::read_dir(&parts).map_err(Error::io("read folder", &parts))? {
-            let entry = entry.map_err(Error::io("read folder", &parts))?;
-            if entry.file_name().to_string_lossy().starts_with(&prefix) {
-                remove_folder(&entry.path())?;
-            }
-        }
-        let folder = tempfile::Builder::new().prefix(&prefix).tempdir_in(&parts);
-        let folder = folder.map_err(Error::io("write in", &parts))?;
+        let names = self.in_parts(|parts| {
+            let names = fs::read_dir(parts)?.map(|entry| Ok(entry?.path()));
+            names.collect::<io::Result<Vec<PathBuf>>>()
+        })?;
+        let is_left = |path: &&PathBuf| {
+            path.file_name().is_some_and(|name| name.to_string_lossy().starts_with(&prefix))
+        };
+        names.iter().filter(is_left).try_for_each(|path| remove_folder(path))?;
+        let folder =
+            self.in_parts(|parts| tempfile::Builder::new().prefix(&prefix).tempdir_in(parts))?;
         Ok(PartFolder { folder, place: self.part(part) })
     }
 
@@ -341,11 +347,30 @@ impl Parts {
         self.folder.path.join(PARTS)
     }
 
-    /// The same, there for certain: a process that failed may have taken it for its own.
+    /// The same, there for now: a process that fails, or publishes, takes it away.
     fn made_parts(&self) -> Result<PathBuf> {
         let parts = self.parts();
-        fs::create_dir_all(&parts).map_err(Error::io("create folder", &parts))?;
-        Ok(parts)
+        for _ in 0..MOST_TRIES {
+            match fs::create_dir_all(&parts) {
+                Ok(()) => return Ok(parts),
+                // It was there when it was to be made, and gone when it was looked at.
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists && !parts.exists() => {}
+                Err(error) => return Err(Error::io("create folder", &parts)(error)),
+            }
+        }
+        Err(Error::io("create folder", &parts)(io::ErrorKind::AlreadyExists.into()))
+    }
+
+    /// Makes something in the folder of the parts, again if another process took that away between
+    /// its making and this.
+    fn in_parts<T>(&self, make: impl Fn(&Path) -> io::Result<T>) -> Result<T> {
+        for _ in 1..MOST_TRIES {
+            match make(&self.made_parts()?) {
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                made => return made.map_err(Error::io("write in", &self.parts())),
+            }
+        }
+        make(&self.made_parts()?).map_err(Error::io("write in", &self.parts()))
     }
 
     fn part(&self, part: usize) -> PathBuf {
@@ -376,7 +401,7 @@ impl Parts {
 
     /// A file among the parts: what an interruption leaves of it goes with them in the end.
     fn temporary(&self, content: &[u8]) -> Result<tempfile::TempPath> {
-        let mut file = super::temporary_beside(&self.made_parts()?.join(REPORT))?;
+        let mut file = self.in_parts(super::temporary_in)?;
         io::Write::write_all(&mut file, content).map_err(Error::io("write in", &self.parts()))?;
         Ok(file.into_temp_path())
     }
@@ -396,9 +421,9 @@ impl Drop for Parts {
             if self.n_missing() == self.n_parts {
                 let _ = fs::remove_dir_all(self.parts());
             }
+            // Succeeds only if it is empty.
+            let _ = fs::remove_dir(self.parts());
         }
-        // Succeeds only if it is empty.
-        let _ = fs::remove_dir(self.parts());
     }
 }
 
