@@ -139,12 +139,5 @@ fn check(semitones: usize, frame_rate: u32) {
 
 #[test]
 fn the_tracker_meets_its_targets_on_the_built_in_instruments() {
-    check(17, 250);
-}
-
-/// `cargo test -p ddsp-data --test pitch -- --ignored --nocapture`
-#[test]
-#[ignore = "minutes; the sparser one runs always"]
-fn the_tracker_meets_its_targets_on_every_third_semitone() {
     check(3, 250);
 }

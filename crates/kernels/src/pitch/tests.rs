@@ -82,10 +82,8 @@ fn every_kind_of_tone_is_tracked() {
     check_zoo(13, 160);
 }
 
-/// The whole range, every 5 semitones: `cargo test -p ddsp-kernels -- --ignored --nocapture zoo`.
 #[test]
-#[ignore = "half a minute; the coarser one runs always"]
-fn the_whole_zoo_is_tracked() {
+fn every_kind_of_tone_is_tracked_at_many_frames_a_second() {
     check_zoo(5, 64);
 }
 
