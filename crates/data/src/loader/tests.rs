@@ -104,11 +104,55 @@ fn another_rate_is_noticed() {
     let example = read_one(both, F0Source::Record).expect("has 16 kHz too");
     assert_eq!(example.audio, vec![0.5; 2560]);
     let untold = NoteRecord { audio: vec![0.1; 7680], ..note(8, 1, 57) };
-    assert!(error(untold).contains("f0 has 40 frames where audio has 120"), "told by the lengths");
-    let long = NoteRecord { f0_hz: Some(vec![220.0; 80]), ..note(8, 1, 57) };
-    assert!(error(long).contains("f0 has 80 frames where audio has 40"), "too many frames");
+    assert!(error(untold).contains("40 frames of f0 in 0.48 s"), "told by the lengths");
+    let long = NoteRecord { f0_hz: Some(vec![220.0; 80]), f0_confidence: None, ..note(8, 1, 57) };
+    assert!(error(long).contains("not 250 frames/s, nor 250"), "too many frames");
     let slow = NoteRecord { frame_rate: Some(100), ..note(8, 1, 57) };
-    assert!(error(slow).contains("its f0 has 100 frames/s"), "another frame rate");
+    assert!(error(slow).contains("not the 100 frames/s that it tells"), "another frame rate");
+    let uneven = NoteRecord { f0_confidence: Some(vec![0.9; 39]), ..note(8, 1, 57) };
+    assert!(error(uneven).contains("confidence has 39 frames where f0 has 40"), "lengths differ");
+}
+
+/// A record of `f0_hz` that is 0.16 s long.
+fn melody(f0_hz: Vec<f32>, frame_rate: Option<u32>) -> NoteRecord {
+    let f0_confidence = Some((0..f0_hz.len()).map(|i| i as f32 / 100.0).collect());
+    NoteRecord { f0_hz: Some(f0_hz), f0_confidence, frame_rate, ..note(8, 1, 57) }
+}
+
+#[test]
+fn f0_is_read_at_any_frame_rate() {
+    // A glide of 0.2 semitones a frame at 250 frames/s, as NSynth has them, and centred as ddsp does.
+    let glide = |n: usize| (0..n).map(|i| 220.0 * (i as f32 / 60.0).exp2()).collect::<Vec<_>>();
+    for (n, told) in [(40, None), (41, None), (40, Some(250)), (41, Some(250))] {
+        for hop in [64, 160, 320, 40] {
+            let grid = FrameGrid { sample_rate: 16_000, hop };
+            let index = Scene::new(&[vec![melody(glide(n), told)]], Keys::Ddsp);
+            let example = index.open(F0Source::Record).expect("intact").read(0, grid);
+            let example = example.expect("converted");
+            assert_eq!(example.f0_hz.len(), 2560 / hop);
+            for i in 0..2560 / hop {
+                let place = (i * hop) as f32 / 64.0;
+                let place = place.min(n as f32 - 1.0);
+                let off = example.f0_hz[i] / (220.0 * (place / 60.0).exp2()) - 1.0;
+                assert!(off.abs() < 1e-5, "hop {hop}, frame {i}: {off}");
+                let off = example.f0_confidence[i] - place / 100.0;
+                assert!(off.abs() < 1e-6, "hop {hop}, frame {i}: {off}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_step_of_f0_stays_a_step() {
+    let grid = FrameGrid { sample_rate: 16_000, hop: 160 };
+    for (before, after) in [(220.0, 440.0), (220.0, 0.0), (0.0, 330.0)] {
+        let f0_hz = (0..40).map(|i| if i < 18 { before } else { after }).collect();
+        let scene = Scene::new(&[vec![melody(f0_hz, None)]], Keys::Nsynth);
+        let example = scene.open(F0Source::Record).expect("intact").read(0, grid);
+        // Frame 7 lies half way, at 17.5.
+        let expected = [vec![before; 7], vec![after; 9]].concat();
+        assert_eq!(example.expect("converted").f0_hz, expected);
+    }
 }
 
 #[test]
