@@ -65,10 +65,12 @@ impl Architecture {
 }
 
 impl Config {
-    /// Outputs of the network for the tone in each frame: amplitude and distribution, amplitudes
-    /// and detunings, or amplitude and weights of tables.
+    /// Outputs of the network for the tone in each frame: amplitude, distribution and perhaps
+    /// inharmonicity; amplitudes and detunings; or amplitude and weights of tables.
     pub(crate) fn n_tone_outputs(&self) -> usize {
-        let harmonic = self.harmonic.as_ref().map(|harmonic| 1 + harmonic.n_harmonics);
+        let n_stretches = usize::from(self.inharmonicity.is_some());
+        let harmonic =
+            self.harmonic.as_ref().map(|harmonic| 1 + harmonic.n_harmonics + n_stretches);
         let sinusoidal = self.sinusoidal.as_ref().map(|sinusoidal| 2 * sinusoidal.n_sinusoids);
         let wavetable = self.wavetable.as_ref().map(|wavetable| 1 + wavetable.n_tables);
         harmonic.or(sinusoidal).or(wavetable).expect("validated: there is a synthesizer")

@@ -8,6 +8,7 @@ mod harmonic_branch;
 mod noise_branch;
 mod reverb_branch;
 mod sinusoidal_branch;
+mod stretch;
 mod tone_branch;
 mod wavetable_branch;
 
@@ -31,6 +32,8 @@ pub enum ToneControls {
         /// Shares of the harmonics, `[n_frames, n_harmonics]`; a frame sums to 1, or to 0 where all
         /// are above the Nyquist frequency.
         harmonic_distribution: Vec<f32>,
+        /// `B` of the stretched partials, `[n_frames]`, of models that have it.
+        inharmonicity: Option<Vec<f32>>,
     },
     /// Of the sinusoidal synthesizer.
     Sinusoidal {

@@ -13,8 +13,9 @@ use crate::error::Error;
 use crate::nearest::nearest;
 
 pub use sections::{
-    AmplitudeCurve, AudioConfig, DecoderConfig, EncoderConfig, HarmonicConfig, Level, LossConfig,
-    NoiseConfig, NoiseReverbConfig, ReverbConfig, SinusoidalConfig, TrainConfig, WavetableConfig,
+    AmplitudeCurve, AudioConfig, DecoderConfig, EncoderConfig, HarmonicConfig, InharmonicityConfig,
+    Level, LossConfig, NoiseConfig, NoiseReverbConfig, ReverbConfig, SinusoidalConfig, TrainConfig,
+    WavetableConfig,
 };
 
 /// The presets by name.
@@ -32,8 +33,8 @@ const PRESETS: [(&str, &str); 9] = [
 
 /// Everything that determines a model and its training, apart from the data.
 ///
-/// A model has the parts whose sections its configuration has: one of `harmonic`, `sinusoidal` and
-/// `wavetable`, noise, at most one of `reverb` and `noise_reverb`, and perhaps an `encoder`.
+/// A model has the parts whose sections its configuration has: one of `harmonic` (with or without
+/// `inharmonicity`), `sinusoidal` and `wavetable`, noise, at most one of `reverb` and `noise_reverb`, and perhaps an `encoder`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Config {
@@ -47,6 +48,9 @@ pub struct Config {
     /// The harmonic synthesizer.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub harmonic: Option<HarmonicConfig>,
+    /// Stiffness of the harmonic synthesizer's partials; none without.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub inharmonicity: Option<InharmonicityConfig>,
     /// The sinusoidal synthesizer.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub sinusoidal: Option<SinusoidalConfig>,

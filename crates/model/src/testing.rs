@@ -1,8 +1,23 @@
 //! Small models of every preset, and sounds for them.
 
-use crate::config::Config;
+use crate::config::{Config, HarmonicConfig, InharmonicityConfig};
 use crate::features::{Features, power_db};
 use crate::random::uniform_noise;
+
+/// Every preset made small, and a stiff one, by name.
+pub(crate) fn small_configs() -> Vec<(&'static str, Config)> {
+    let presets = Config::preset_names().map(|name| (name, small_config(name)));
+    presets.chain([("seed-harmonic, stiff", stiff_config(-1.0))]).collect()
+}
+
+/// A small `seed-harmonic` with inharmonicity; none crosses the Nyquist frequency, where a small
+/// change of frequency is a jump.
+pub(crate) fn stiff_config(initial_bias: f64) -> Config {
+    let mut config = small_config("seed-harmonic");
+    config.harmonic = config.harmonic.map(|harmonic| HarmonicConfig { n_harmonics: 3, ..harmonic });
+    config.inharmonicity = Some(InharmonicityConfig { highest: 0.01, initial_bias });
+    config
+}
 
 /// A preset made small enough for thousands of renderings.
 pub(crate) fn small_config(preset: &str) -> Config {

@@ -4,14 +4,16 @@ use ddsp_kernels::{
     ExpSigmoid, Harmonic, HarmonicGradients, normalize_harmonics, normalize_harmonics_backward,
 };
 
+use super::stretch::Stretch;
 use super::{ToneControls, sample_rate};
 use crate::config::{Config, HarmonicConfig};
 
 /// `amplitudes = exp_sigmoid(raw)`, `harmonic_distribution = normalize_harmonics(exp_sigmoid(raw))`,
-/// then the harmonic synthesizer, for one example of fixed length.
+/// then the harmonic synthesizer, for one example of fixed length; or, of a configuration with
+/// inharmonicity, what [`Stretch`] makes of the same.
 pub(super) struct HarmonicBranch {
     scale: ExpSigmoid,
-    synth: Harmonic,
+    synth: Synth,
     sample_rate: f32,
     n_harmonics: usize,
     raw: HarmonicControls,
@@ -23,12 +25,17 @@ pub(super) struct HarmonicBranch {
     grad_controls: HarmonicControls,
 }
 
+enum Synth {
+    Harmonic(Harmonic),
+    Stretched(Stretch),
+}
+
 /// What drives the harmonic synthesizer, raw or scaled.
-struct HarmonicControls {
+pub(super) struct HarmonicControls {
     /// Overall linear amplitude, `[n_frames]`.
-    amplitudes: Vec<f32>,
+    pub(super) amplitudes: Vec<f32>,
     /// `[n_frames, n_harmonics]`.
-    harmonic_distribution: Vec<f32>,
+    pub(super) harmonic_distribution: Vec<f32>,
 }
 
 impl HarmonicControls {
@@ -48,9 +55,17 @@ impl HarmonicBranch {
     pub(super) fn new(config: &Config, harmonic: &HarmonicConfig, n_frames: usize) -> Self {
         let n_harmonics = harmonic.n_harmonics;
         let zeros = || HarmonicControls::zeros(n_frames, n_harmonics);
+        let synth = match &config.inharmonicity {
+            Some(stretch) => Synth::Stretched(Stretch::new(config, harmonic, stretch, n_frames)),
+            None => Synth::Harmonic(Harmonic::new(
+                config.grid(),
+                n_harmonics,
+                harmonic.interpolation.into(),
+            )),
+        };
         Self {
             scale: ExpSigmoid::default(),
-            synth: Harmonic::new(config.grid(), n_harmonics, harmonic.interpolation.into()),
+            synth,
             sample_rate: sample_rate(config),
             n_harmonics,
             raw: zeros(),
@@ -62,12 +77,15 @@ impl HarmonicBranch {
         }
     }
 
-    /// Takes the raw outputs of one frame: amplitude, then distribution.
+    /// Takes the raw outputs of one frame: amplitude, distribution, then inharmonicity if any.
     pub(super) fn load(&mut self, frame: usize, raw: &[f32]) {
         let n_harmonics = self.n_harmonics;
         self.raw.amplitudes[frame] = raw[0];
         let row = frame * n_harmonics..(frame + 1) * n_harmonics;
-        self.raw.harmonic_distribution[row].copy_from_slice(&raw[1..]);
+        self.raw.harmonic_distribution[row].copy_from_slice(&raw[1..=n_harmonics]);
+        if let Synth::Stretched(stretch) = &mut self.synth {
+            stretch.load(frame, raw[1 + n_harmonics]);
+        }
     }
 
     /// Writes the gradient with respect to what [`load`](Self::load) took.
@@ -75,13 +93,20 @@ impl HarmonicBranch {
         let n_harmonics = self.n_harmonics;
         grad_raw[0] = self.grad_raw.amplitudes[frame];
         let row = frame * n_harmonics..(frame + 1) * n_harmonics;
-        grad_raw[1..].copy_from_slice(&self.grad_raw.harmonic_distribution[row]);
+        grad_raw[1..=n_harmonics].copy_from_slice(&self.grad_raw.harmonic_distribution[row]);
+        if let Synth::Stretched(stretch) = &self.synth {
+            grad_raw[1 + n_harmonics] = stretch.gradient(frame);
+        }
     }
 
     /// The controls that the last [`forward`](Self::forward) made.
     pub(super) fn into_controls(self) -> ToneControls {
         let HarmonicControls { amplitudes, harmonic_distribution } = self.controls;
-        ToneControls::Harmonic { amplitudes, harmonic_distribution }
+        let inharmonicity = match self.synth {
+            Synth::Harmonic(_) => None,
+            Synth::Stretched(stretch) => Some(stretch.into_inharmonicity()),
+        };
+        ToneControls::Harmonic { amplitudes, harmonic_distribution, inharmonicity }
     }
 
     /// Overwrites `audio` with the tone of the example, whose fundamental is `f0_hz`.
@@ -93,9 +118,15 @@ impl HarmonicBranch {
         let controls = &mut self.controls;
         self.scale.forward(&self.raw.amplitudes, &mut controls.amplitudes);
         self.scale.forward(&self.raw.harmonic_distribution, &mut self.scaled_distribution);
-        let distribution = &mut controls.harmonic_distribution;
-        normalize_harmonics(&self.scaled_distribution, f0_hz, self.sample_rate, distribution);
-        self.synth.forward(f0_hz, &controls.amplitudes, distribution, 0.0, audio);
+        let scaled = &self.scaled_distribution;
+        match &mut self.synth {
+            Synth::Harmonic(synth) => {
+                let distribution = &mut controls.harmonic_distribution;
+                normalize_harmonics(scaled, f0_hz, self.sample_rate, distribution);
+                synth.forward(f0_hz, &controls.amplitudes, distribution, 0.0, audio);
+            }
+            Synth::Stretched(stretch) => stretch.forward(f0_hz, scaled, controls, audio),
+        }
     }
 
     /// Finds the gradient with respect to the raw outputs, of the last [`forward`](Self::forward).
@@ -108,26 +139,41 @@ impl HarmonicBranch {
         self.grad_scaled_distribution.fill(0.0);
         self.grad_raw.clear();
         let (controls, grad_controls) = (&self.controls, &mut self.grad_controls);
-        self.synth.backward(
-            f0_hz,
-            &controls.amplitudes,
-            &controls.harmonic_distribution,
-            0.0,
-            grad_audio,
-            HarmonicGradients {
-                f0_hz: None,
-                initial_phase: None,
-                amplitudes: &mut grad_controls.amplitudes,
-                harmonic_distribution: &mut grad_controls.harmonic_distribution,
-            },
-        );
-        normalize_harmonics_backward(
-            &self.scaled_distribution,
-            f0_hz,
-            self.sample_rate,
-            &grad_controls.harmonic_distribution,
-            &mut self.grad_scaled_distribution,
-        );
+        let (scaled, grad_scaled) = (&self.scaled_distribution, &mut self.grad_scaled_distribution);
+        match &mut self.synth {
+            Synth::Harmonic(synth) => {
+                synth.backward(
+                    f0_hz,
+                    &controls.amplitudes,
+                    &controls.harmonic_distribution,
+                    0.0,
+                    grad_audio,
+                    HarmonicGradients {
+                        f0_hz: None,
+                        initial_phase: None,
+                        amplitudes: &mut grad_controls.amplitudes,
+                        harmonic_distribution: &mut grad_controls.harmonic_distribution,
+                    },
+                );
+                let grad_distribution = &grad_controls.harmonic_distribution;
+                let sample_rate = self.sample_rate;
+                normalize_harmonics_backward(
+                    scaled,
+                    f0_hz,
+                    sample_rate,
+                    grad_distribution,
+                    grad_scaled,
+                );
+            }
+            Synth::Stretched(stretch) => {
+                stretch.backward(controls, grad_audio, grad_controls);
+                stretch.normalize_backward(
+                    scaled,
+                    &grad_controls.harmonic_distribution,
+                    grad_scaled,
+                );
+            }
+        }
         let (raw, grad_raw) = (&self.raw, &mut self.grad_raw);
         let scale = self.scale;
         scale.backward(&raw.amplitudes, &grad_controls.amplitudes, &mut grad_raw.amplitudes);

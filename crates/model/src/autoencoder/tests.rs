@@ -1,6 +1,6 @@
 use super::*;
 use crate::random::uniform_noise;
-use crate::testing::{Example, small_config};
+use crate::testing::{Example, small_configs};
 use crate::{Model, Rendering};
 
 const N_FRAMES: usize = 12;
@@ -72,8 +72,7 @@ fn gradient(
 /// length of that gradient.
 #[test]
 fn the_gradient_of_every_tensor_of_every_preset_is_the_slope_along_it() {
-    for preset in Config::preset_names() {
-        let config = small_config(preset);
+    for (preset, config) in small_configs() {
         let sounds = examples(&config, N_FRAMES);
         let examples = sounds.each_ref().map(Example::features);
         let parameters = Model::new(config.clone(), 3).parameters.values;
@@ -121,8 +120,7 @@ fn the_gradient_of_every_tensor_of_every_preset_is_the_slope_along_it() {
 
 #[test]
 fn an_example_sounds_the_same_alone_and_in_company() {
-    for preset in Config::preset_names() {
-        let config = small_config(preset);
+    for (preset, config) in small_configs() {
         let sounds = examples(&config, N_FRAMES);
         let examples = sounds.each_ref().map(Example::features);
         let model = Model::new(config.clone(), 3);

@@ -64,6 +64,17 @@ pub struct HarmonicConfig {
     pub interpolation: AmplitudeCurve,
 }
 
+/// Stiffness of what sounds: the partials of the harmonic synthesizer lie at
+/// `k f0 sqrt((1 + B k^2) / (1 + B))`, as those of a string whose lowest one is f0.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct InharmonicityConfig {
+    /// `B` is predicted between 0 and this: 1e-4 in the middle of a piano, 1e-2 at its top.
+    pub highest: f64,
+    /// Added to the network's output before the map to `B`.
+    pub initial_bias: f64,
+}
+
 /// The sinusoidal synthesizer: partials whose amplitudes and frequencies are predicted one by one.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

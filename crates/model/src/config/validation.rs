@@ -71,6 +71,14 @@ impl Config {
         if let Some(harmonic) = &self.harmonic {
             within("harmonic.n_harmonics", harmonic.n_harmonics, 1, 1000)?;
         }
+        if let Some(inharmonicity) = &self.inharmonicity {
+            within("inharmonicity.highest", inharmonicity.highest, 1e-6, 0.1)?;
+            within("inharmonicity.initial_bias", inharmonicity.initial_bias, -50.0, 50.0)?;
+            if self.harmonic.is_none() {
+                let found = "none".to_owned();
+                return Err(Error::Sections { wanted: "[harmonic] for [inharmonicity]", found });
+            }
+        }
         if let Some(sinusoidal) = &self.sinusoidal {
             within("sinusoidal.n_sinusoids", sinusoidal.n_sinusoids, 1, 1000)?;
             within("sinusoidal.detune_semitones", sinusoidal.detune_semitones, 0.0, 48.0)?;

@@ -47,7 +47,7 @@ fn check_controls(
     check("raw outputs", &kept, &golden.values("decoder.out.dense_out"), 3e-6);
 
     let Controls { tone, magnitudes } = model.render(features, 0).controls;
-    let ToneControls::Harmonic { amplitudes, harmonic_distribution } = tone else {
+    let ToneControls::Harmonic { amplitudes, harmonic_distribution, .. } = tone else {
         panic!("a harmonic model");
     };
     for (name, values) in [

@@ -1,11 +1,9 @@
 use super::*;
-use crate::config::Config;
-use crate::testing::{Example, small_config};
+use crate::testing::{Example, small_config, small_configs, stiff_config};
 
 #[test]
 fn a_rendering_is_the_sum_of_its_parts_and_repeats() {
-    for preset in Config::preset_names() {
-        let config = small_config(preset);
+    for (preset, config) in small_configs() {
         let hop = config.grid().hop;
         let sound = Example::rising(&config, 50);
         let features = sound.features();
@@ -41,6 +39,67 @@ fn shares_sum_to_one() {
             // A few shares, each rounded.
             assert!((sum - 1.0).abs() < 1e-6, "{preset}: shares sum to {sum}");
         }
+    }
+}
+
+/// The spectrum's level in dB at `frequency_hz`, by one bin of a Fourier transform under a Hann window.
+fn level_db(audio: &[f32], frequency_hz: f64) -> f64 {
+    let n = audio.len() as f64;
+    let (mut re, mut im) = (0.0, 0.0);
+    for (i, x) in audio.iter().enumerate() {
+        let turn = std::f64::consts::TAU * i as f64;
+        let x = f64::from(*x) * (1.0 - (turn / n).cos());
+        let (sin, cos) = (turn * frequency_hz / 16_000.0).sin_cos();
+        (re, im) = (re + x * cos, im + x * sin);
+    }
+    10.0 * (re * re + im * im).max(1e-30).log10()
+}
+
+#[test]
+fn stretched_partials_lie_where_the_controls_say_and_the_lowest_at_f0() {
+    let config = stiff_config(1.0);
+    let (f0_hz, loudness_db) = (vec![400.0; 250], vec![-20.0; 250]);
+    let rendering = Model::new(config, 3).render(Features::new(&f0_hz, &loudness_db), 1);
+    let ToneControls::Harmonic { inharmonicity: Some(inharmonicity), .. } = rendering.controls.tone
+    else {
+        panic!("a stiff model");
+    };
+    let b = f64::from(inharmonicity[200]);
+    assert!((1e-3..1e-2).contains(&b), "B = {b}");
+    let steady = &rendering.tone[8000..];
+    for k in 1..=3 {
+        let k = f64::from(k);
+        let place = k * 400.0 * ((1.0 + b * k * k) / (1.0 + b)).sqrt();
+        let [below, here, above] = [-4.0, 0.0, 4.0].map(|by| level_db(steady, place + by));
+        // Under half a second a main lobe is 4 Hz wide to either side.
+        assert!(here > below + 20.0 && here > above + 20.0, "{k}: {below}, {here}, {above} dB");
+    }
+}
+
+#[test]
+fn without_stiffness_stretched_partials_are_harmonics() {
+    let mut config = stiff_config(-50.0);
+    let sound = Example::rising(&config, 50);
+    let model = Model::new(config.clone(), 3);
+    let stiff = model.render(sound.features(), 1).tone;
+    // The same network without its last tone output, which tells the inharmonicity.
+    config.inharmonicity = None;
+    let tables = [model.config.parameter_table(), config.parameter_table()];
+    let mut plain = Model::new(config, 3);
+    let (n_outputs, dropped) = (1 + 3 + 1 + 6, 1 + 3);
+    for (from, to) in tables[0].entries.iter().zip(&tables[1].entries) {
+        let values = &model.parameters.values[from.range.clone()];
+        let kept = values
+            .iter()
+            .enumerate()
+            .filter(|(i, _)| from.range.len() == to.range.len() || i % n_outputs != dropped);
+        let kept: Vec<f32> = kept.map(|(_, value)| *value).collect();
+        plain.parameters.values[to.range.clone()].copy_from_slice(&kept);
+    }
+    let harmonic = plain.render(sound.features(), 1).tone;
+    for (n, (stiff, harmonic)) in stiff.iter().zip(&harmonic).enumerate() {
+        // Two ways to the sine of the same phase.
+        assert!((stiff - harmonic).abs() < 2e-6, "sample {n}: {stiff} and {harmonic}");
     }
 }
 
@@ -81,8 +140,7 @@ fn a_long_sound_is_rendered_as_a_short_one() {
 
 #[test]
 fn extreme_features_give_finite_sound() {
-    for preset in Config::preset_names() {
-        let config = small_config(preset);
+    for (preset, config) in small_configs() {
         let mut sound = Example::rising(&config, 8);
         let extremes = [0.0, 1e-3, 20.0, 7999.0, 8000.0, 30_000.0, 1e6, 440.0];
         sound.f0_hz.copy_from_slice(&extremes);
@@ -95,8 +153,8 @@ fn extreme_features_give_finite_sound() {
 
 #[test]
 fn no_frames_give_no_sound() {
-    for preset in Config::preset_names() {
-        let model = Model::new(small_config(preset), 3);
+    for (preset, config) in small_configs() {
+        let model = Model::new(config, 3);
         assert!(model.render(Features::default(), 1).audio.is_empty(), "{preset}");
     }
 }

@@ -265,7 +265,8 @@ mod tests {
         let (audio, frames, voiced) = (vec![0.1; 640], vec![220.0; 10], vec![false; 10]);
         let features = FeatureCurves { f0_hz: &frames, voiced: &voiced, loudness_db: &frames };
         let (amplitudes, harmonic_distribution) = (vec![0.0; 10], vec![0.5; 20]);
-        let tone = ToneControls::Harmonic { amplitudes, harmonic_distribution };
+        let tone =
+            ToneControls::Harmonic { amplitudes, harmonic_distribution, inharmonicity: None };
         let controls = Controls { tone, magnitudes: vec![0.0; 30] };
         let sound = Sound {
             grid,
