@@ -44,6 +44,36 @@ fn a_model_is_trained_shown_and_played() {
     assert!(wav.starts_with(b"RIFF") && wav.len() > 375 * 64 * 4, "{} bytes", wav.len());
 }
 
+#[test]
+fn several_models_play_one_recording_side_by_side() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let model = tiny_training(folder.path());
+    let path = |name: &str| folder.path().join(name);
+    fs::write(path("in.wav"), sine_wav(220.0, 1.5)).expect("written");
+    fs::copy(&model, path("other.safetensors")).expect("copied");
+    let transfer = |second: &Path| {
+        let mut command = ddsp(["transfer", "--json"]);
+        command.arg(path("in.wav")).arg("--model").arg(&model).arg("--model").arg(second);
+        command.arg("-o").arg(path("played")).arg("--report").arg(path("page.html")).assert()
+    };
+    let assert = transfer(&path("other.safetensors")).success();
+    let json: Value = serde_json::from_str(&stdout_of(&assert)).expect("JSON");
+    let models = json["models"].as_array().expect("both");
+    assert_eq!(models.len(), 2);
+    assert_eq!(models[0]["measures"], models[1]["measures"], "the same values in both files");
+    let sounds = ["run", "other"].map(|name| {
+        fs::read(path("played").join(format!("{name}.wav")))
+            .unwrap_or_else(|e| panic!("{name}: {e}"))
+    });
+    assert!(sounds[0].len() > 375 * 64 * 4 && sounds[0] == sounds[1], "one sound each");
+    let page = fs::read_to_string(path("page.html")).expect("a page");
+    assert_eq!(page.matches("<audio").count(), 3, "the input and both outputs");
+    assert!(page.contains("<th></th><th>run</th><th>other</th>"), "a column for each");
+
+    let error = stderr_of(&transfer(&model).code(2));
+    assert!(error.contains("two models are called `run`"), "{error}");
+}
+
 /// The two held-out notes after the first and the last step, as files and on the page.
 fn assert_samples(run: &Path) {
     let names = |folder: &str| {

@@ -44,5 +44,5 @@ pub use report::{
 };
 pub use sheet::sheet;
 pub use spectrogram::spectrogram_db;
-pub use transfer::{Transfer, TransferMeasures, transfer, transfer_file};
+pub use transfer::{Transfer, TransferMeasures, comparison, transfer, transfer_file};
 pub use wav::wav_bytes;

@@ -11,7 +11,7 @@ use crate::figure::Figure;
 
 pub use number::number;
 pub use sound::{FeatureCurves, Sound};
-pub(crate) use sound::{pitch_points, points, spectrogram_figure, with_notes};
+pub(crate) use sound::{Heard, pitch_points, points, spectrogram_figure, spectrograms, with_notes};
 pub use training::{Baseline, LossPoint, training_section};
 
 /// A report: a headline, a verdict, sections.

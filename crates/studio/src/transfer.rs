@@ -1,5 +1,6 @@
 //! Plays a sound with a model: features in, adjusted, rendered, measured again.
 
+mod comparison;
 mod measures;
 
 use std::path::Path;
@@ -15,6 +16,7 @@ use crate::error::{Error, Result};
 use crate::report::{FeatureCurves, Section, Sound, number};
 use crate::sheet::sheet;
 
+pub use comparison::comparison;
 pub use measures::TransferMeasures;
 
 /// Seed of the noise: the same sound twice is the same samples twice.
@@ -166,6 +168,15 @@ impl Transfer {
             controls,
             reference: None,
         }
+    }
+
+    /// The curves and maps of this sound alone, under a heading.
+    fn curves_section(&self, title: &str) -> Section {
+        let input_voiced = measures::voiced(&self.input_features);
+        let output_voiced = measures::voiced(&self.output_features);
+        let mut section = Section::new(title, "");
+        section.blocks.push(self.sound(&input_voiced, &output_voiced).curves());
+        section
     }
 
     /// The spectrograms and curves as an SVG file, for where a page does not fit.

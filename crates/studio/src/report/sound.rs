@@ -60,30 +60,32 @@ impl Sound<'_> {
             section.blocks.push(Block::Facts(facts));
         }
         section.blocks.push(Block::Figures(self.spectrograms()));
-        let maps = [self.f0(), self.loudness(), self.amplitudes()]
+        section.blocks.push(self.curves());
+        section
+    }
+
+    /// What was asked for, what came out, and the controls in between, without a sound.
+    pub fn curves(&self) -> Block {
+        let figures = [self.f0(), self.loudness(), self.amplitudes()]
             .into_iter()
             .chain(self.tone_map())
             .chain(self.noise_map())
             .chain([self.average_spectra()]);
-        section.blocks.push(Block::Figures(maps.map(|figure| (figure, None)).collect()));
-        section
+        Block::Figures(figures.map(|figure| (figure, None)).collect())
     }
 
     /// The four spectrograms on one colour scale, each with its sound.
     pub fn spectrograms(&self) -> Vec<(Figure, Option<Vec<u8>>)> {
+        let sample_rate = self.grid.sample_rate;
         let parts = [
             ("Input", self.input),
             ("Output", self.output),
             ("Pitched part of the output", self.tone),
             ("Noise part of the output", self.noise),
         ];
-        let grids = parts.map(|(_, audio)| spectrogram_db(audio, self.grid.sample_rate));
-        let max = grids[0].max().max(grids[1].max()).max(SPECTROGRAM_RANGE_DB - 180.0).ceil();
-        let pictures = parts.into_iter().zip(grids).map(|((title, audio), grid)| {
-            let figure = spectrogram_figure(title, grid, max, self.time(), self.grid.sample_rate);
-            (figure, Some(wav_bytes(audio, self.grid.sample_rate)))
-        });
-        pictures.collect()
+        let parts = parts.map(|(title, audio)| Heard { title, audio, sample_rate });
+        // Parts that cancel are brighter than all: the whole sets the scale.
+        spectrograms(&parts, 2, &self.time())
     }
 
     /// Time of the longer of input and output.
@@ -185,6 +187,36 @@ impl Sound<'_> {
         let axis = Axis::linear("kHz", 0.0, f64::from(self.grid.sample_rate) / 2000.0);
         Some(heat_map("Noise magnitudes", self.time(), axis, n_bands, magnitudes))
     }
+}
+
+/// A sound with a name.
+#[derive(Clone, Copy, Debug)]
+pub struct Heard<'a> {
+    /// What it is.
+    pub title: &'a str,
+    /// Full scale ±1.
+    pub audio: &'a [f32],
+    /// Samples a second.
+    pub sample_rate: u32,
+}
+
+/// Spectrograms of sounds, each with its sound, on one colour scale that reaches up to the loudest
+/// point of the first `n_loudest`.
+pub fn spectrograms(
+    sounds: &[Heard<'_>],
+    n_loudest: usize,
+    time: &Axis,
+) -> Vec<(Figure, Option<Vec<u8>>)> {
+    let grids: Vec<Grid> =
+        sounds.iter().map(|sound| spectrogram_db(sound.audio, sound.sample_rate)).collect();
+    let floor = SPECTROGRAM_RANGE_DB - 180.0;
+    let max = grids.iter().take(n_loudest).map(Grid::max).fold(floor, f32::max).ceil();
+    let pictures = sounds.iter().zip(grids).map(|(sound, grid)| {
+        let Heard { title, audio, sample_rate } = *sound;
+        let figure = spectrogram_figure(title, grid, max, time.clone(), sample_rate);
+        (figure, Some(wav_bytes(audio, sample_rate)))
+    });
+    pictures.collect()
 }
 
 /// A spectrogram whose brightest colour is `max` dB.
