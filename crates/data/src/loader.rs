@@ -111,6 +111,11 @@ impl ExampleIndex {
         self.entries.is_empty()
     }
 
+    /// Where f0 comes from.
+    pub fn f0_source(&self) -> F0Source {
+        self.f0
+    }
+
     /// The labels of example `i`.
     ///
     /// # Panics

@@ -1,6 +1,6 @@
 //! Where examples come from.
 
-use ddsp_data::{ExampleIndex, Share, TrainingExample};
+use ddsp_data::{ExampleIndex, F0Source, Share, TrainingExample};
 use ddsp_kernels::FrameGrid;
 use serde::{Deserialize, Serialize};
 
@@ -84,6 +84,8 @@ impl ExampleSource for ExampleIndex {
 
     fn fingerprint(&self) -> u64 {
         let mut hash = Hash::default();
+        // f0 that is tracked is as good as other data.
+        hash.add(u64::from(self.f0_source() == F0Source::Tracker));
         (0..self.len()).for_each(|i| hash.add(self.checksum(i).into()));
         hash.0
     }
@@ -194,8 +196,39 @@ impl Fingerprint {
             ));
         }
         if self.content != now.content {
-            return Some(format!("the {} examples of the {name} set are others", now.n_examples));
+            let n = now.n_examples;
+            return Some(format!("the {n} examples of the {name} set, or their f0, are others"));
         }
         (self.mixture != now.mixture).then(|| format!("the {name} set is mixed in other shares"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use ddsp_data::{Pitches, SynthOptions, synthesize};
+
+    use super::*;
+
+    #[test]
+    fn data_with_a_tracked_f0_are_other_data() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let out = folder.path().join("data");
+        let options = SynthOptions {
+            families: vec!["flute".to_owned()],
+            n_instruments: 1,
+            pitches: Pitches::Count(1),
+            velocities: vec![80],
+            n_shards: 1,
+            ..SynthOptions::default()
+        };
+        synthesize(&options, &out, 1, &mut |_| {}).expect("made");
+        let fingerprint = |f0| {
+            let index = ExampleIndex::open(&[out.join("*tfrecord*")], f0).expect("read");
+            Fingerprint::new(&index)
+        };
+        let record = fingerprint(F0Source::Record);
+        assert_eq!(record, fingerprint(F0Source::Record));
+        let difference = record.difference(&fingerprint(F0Source::Tracker), "training");
+        assert!(difference.is_some_and(|text| text.contains("or their f0")), "told apart");
     }
 }

@@ -18,6 +18,9 @@ use tones::{held_out, options, tiny_config, train_set};
 /// Tells the test binary, run anew, in which folder to train.
 const FOLDER: &str = "DDSP_TEST_RESUME_FOLDER";
 
+/// Steps of a whole run.
+const STEPS: u64 = 200;
+
 /// Checkpoints and held-out losses at steps of their own.
 fn config(steps: u64) -> Config {
     let mut config = tiny_config(steps);
@@ -86,15 +89,15 @@ fn whole(steps: u64) -> (tempfile::TempDir, TrainOutcome) {
 /// Stops right at, before and after checkpoints and held-out losses.
 #[test]
 fn a_stopped_run_goes_on_to_the_same_bits() {
-    let whole = whole(100);
-    for stops in [vec![50], vec![20, 22, 60], vec![5, 7, 99]] {
+    let whole = whole(STEPS);
+    for stops in [vec![100], vec![50], vec![20, 22, 60], vec![5, 7, 99]] {
         let folder = tempfile::tempdir().expect("a folder");
         for &stop in &stops {
-            let outcome = run(folder.path(), 100, Some(stop));
+            let outcome = run(folder.path(), STEPS, Some(stop));
             assert_eq!(outcome.ending, Ending::Stopped, "at step {stop}");
             assert_eq!(lines(folder.path()).len() as u64, stop, "the log ends there");
         }
-        let outcome = run(folder.path(), 100, None);
+        let outcome = run(folder.path(), STEPS, None);
         assert_eq!(outcome.ending, Ending::Complete, "after {stops:?}");
         assert_same(folder.path(), &outcome, &whole);
     }
@@ -102,13 +105,13 @@ fn a_stopped_run_goes_on_to_the_same_bits() {
 
 #[test]
 fn steps_may_grow() {
-    let whole = whole(100);
+    let whole = whole(STEPS);
     let folder = tempfile::tempdir().expect("a folder");
-    for steps in [33, 50, 50, 100] {
+    for steps in [33, 50, 50, STEPS] {
         let outcome = run(folder.path(), steps, None);
         assert_eq!((outcome.ending, lines(folder.path()).len() as u64), (Ending::Complete, steps));
     }
-    let outcome = run(folder.path(), 100, None);
+    let outcome = run(folder.path(), STEPS, None);
     assert_same(folder.path(), &outcome, &whole);
 }
 
@@ -116,27 +119,28 @@ fn steps_may_grow() {
 #[test]
 fn trains_in_the_folder_it_is_told() {
     if let Some(folder) = std::env::var_os(FOLDER) {
-        run(Path::new(&folder), 100, None);
+        run(Path::new(&folder), STEPS, None);
     }
 }
 
 #[test]
 fn a_killed_run_goes_on_to_the_same_bits() {
-    let whole = whole(100);
+    let whole = whole(STEPS);
     let folder = tempfile::tempdir().expect("a folder");
     let mut n_in_the_middle = 0;
     // Lines of the log after which a run is killed: before the first checkpoint, and on.
-    for n_lines in [3, 11, 40, 41, 75] {
+    for n_lines in [3, 11, 40, 41, 75, 100] {
         let mut child = start(folder.path());
         while n_whole_lines(folder.path()) < n_lines && !is_over(&mut child) {
             std::thread::sleep(Duration::from_micros(200));
         }
         child.kill().expect("a child can be killed");
         child.wait().expect("its end is awaited");
-        n_in_the_middle += usize::from((n_lines..100).contains(&n_whole_lines(folder.path())));
+        n_in_the_middle +=
+            usize::from((n_lines..STEPS as usize).contains(&n_whole_lines(folder.path())));
     }
     assert!(n_in_the_middle >= 3, "{n_in_the_middle} of 5 kills came while steps were done");
-    let outcome = run(folder.path(), 100, None);
+    let outcome = run(folder.path(), STEPS, None);
     assert_same(folder.path(), &outcome, &whole);
 }
 
