@@ -22,6 +22,7 @@ fn a_model_is_trained_shown_and_played() {
     assert_eq!(shown["training"]["steps"], 6);
     assert_eq!(shown["training"]["n_held_out"], 2, "one pitch of two instruments");
     assert_eq!(shown["config"]["decoder"]["gru_units"], 16);
+    assert_eq!(shown["config"]["audio"]["frame_rate"], 100, "the default preset is `player`");
 
     let path = |name: &str| folder.path().join(name);
     fs::write(path("in.wav"), sine_wav(220.0, 1.5)).expect("written");
@@ -36,12 +37,12 @@ fn a_model_is_trained_shown_and_played() {
         .assert()
         .success();
     let json: Value = serde_json::from_str(&stdout_of(&assert)).expect("JSON");
-    assert!(json["measures"]["voiced_frames"].as_u64().expect("a count") > 300, "{json}");
+    assert!(json["measures"]["voiced_frames"].as_u64().expect("a count") > 120, "{json}");
     let page = fs::read_to_string(path("out.html")).expect("a page");
     assert!(page.contains("Harmonic distribution") && page.contains("data:audio/wav"), "a panel");
     let wav = fs::read(path("out.wav")).expect("a sound");
-    // 375 frames of 64 samples, 32-bit float.
-    assert!(wav.starts_with(b"RIFF") && wav.len() > 375 * 64 * 4, "{} bytes", wav.len());
+    // 150 frames of 160 samples, 32-bit float.
+    assert!(wav.starts_with(b"RIFF") && wav.len() > 150 * 160 * 4, "{} bytes", wav.len());
 }
 
 #[test]
@@ -65,7 +66,7 @@ fn several_models_play_one_recording_side_by_side() {
         fs::read(path("played").join(format!("{name}.wav")))
             .unwrap_or_else(|e| panic!("{name}: {e}"))
     });
-    assert!(sounds[0].len() > 375 * 64 * 4 && sounds[0] == sounds[1], "one sound each");
+    assert!(sounds[0].len() > 150 * 160 * 4 && sounds[0] == sounds[1], "one sound each");
     let page = fs::read_to_string(path("page.html")).expect("a page");
     assert_eq!(page.matches("<audio").count(), 3, "the input and both outputs");
     assert!(page.contains("<th></th><th>run</th><th>other</th>"), "a column for each");

@@ -89,10 +89,12 @@ mod tests {
 
     use super::*;
 
-    /// Values of the network from features to controls, and of all else. Those of the first and the
-    /// last six are magenta/ddsp's, counted in its configurations; the other two have the first's
+    /// Values of the network from features to controls, and of all else. Those of `seed-harmonic` and the
+    /// last six are magenta/ddsp's, counted in its configurations; its two siblings have its
     /// network of 790,784 values before its last layer.
-    const COUNTS: [(&str, usize, usize); 9] = [
+    const COUNTS: [(&str, usize, usize); 10] = [
+        // Two stacks in and one out of 128 units, whose GRU they feed with 256.
+        ("player", 215_038, 0),
         ("seed-harmonic", 814_171, 0),
         // 45 amplitudes, 45 detunings, 45 bands of 256 weights and a bias.
         ("seed-sinusoidal", 790_784 + 135 * 257, 0),

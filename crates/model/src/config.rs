@@ -19,7 +19,8 @@ pub use sections::{
 };
 
 /// The presets by name.
-const PRESETS: [(&str, &str); 9] = [
+const PRESETS: [(&str, &str); 10] = [
+    ("player", include_str!("../presets/player.toml")),
     ("seed-harmonic", include_str!("../presets/seed-harmonic.toml")),
     ("seed-sinusoidal", include_str!("../presets/seed-sinusoidal.toml")),
     ("seed-wavetable", include_str!("../presets/seed-wavetable.toml")),
@@ -72,6 +73,9 @@ pub struct Config {
 }
 
 impl Config {
+    /// The preset for who asks for none.
+    pub const DEFAULT_PRESET: &str = "player";
+
     /// The names that [`preset`](Self::preset) knows.
     pub fn preset_names() -> impl Iterator<Item = &'static str> {
         PRESETS.iter().map(|(name, _)| *name)

@@ -27,7 +27,7 @@ const NORM_BLOCK: usize = 4096;
 /// ```
 ///
 /// The rate depends on the step alone, so a run that ends early equals the beginning of a longer
-/// one.
+/// one; but where `decay_steps` is 0, it stands for all the steps of the training.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Adam {
     learning_rate: f64,
@@ -46,7 +46,10 @@ impl Adam {
         Self {
             learning_rate: config.learning_rate,
             decay_rate: config.decay_rate,
-            decay_steps: config.decay_steps as f64,
+            decay_steps: match config.decay_steps {
+                0 => config.steps as f64,
+                steps => steps as f64,
+            },
             warmup_steps: config.warmup_steps as f64,
             gradient_clip: config.gradient_clip,
             step: 0,
@@ -131,8 +134,8 @@ mod tests {
 
     use super::*;
 
-    fn seed_harmonic() -> TrainConfig {
-        Config::preset("seed-harmonic").expect("the preset is valid").train
+    fn solo() -> TrainConfig {
+        Config::preset("solo").expect("the preset is valid").train
     }
 
     fn golden(key: &str) -> Vec<f32> {
@@ -145,7 +148,7 @@ mod tests {
     #[test]
     fn three_steps_agree_with_the_reference() {
         let mut parameters = golden("start.out.v");
-        let config = TrainConfig { learning_rate: 1e-3, ..seed_harmonic() };
+        let config = TrainConfig { learning_rate: 1e-3, ..solo() };
         let mut adam = Adam::new(parameters.len(), &config);
         for step in 0..3 {
             let norm = adam.update(&golden(&format!("step{step}.in.grad")), &mut parameters);
@@ -164,7 +167,7 @@ mod tests {
 
     #[test]
     fn the_rate_decays_continuously() {
-        let mut config = seed_harmonic();
+        let mut config = solo();
         (config.learning_rate, config.decay_rate, config.decay_steps) = (0.5, 0.25, 2);
         let mut adam = Adam::new(1, &config);
         let rates = [0.5, 0.25, 0.125].map(|expected| {
@@ -176,8 +179,18 @@ mod tests {
     }
 
     #[test]
+    fn decay_over_no_steps_is_over_all_of_them() {
+        let mut config = solo();
+        (config.learning_rate, config.decay_rate) = (0.5, 0.25);
+        (config.decay_steps, config.steps, config.warmup_steps) = (0, 4, 0);
+        let mut adam = Adam::new(1, &config);
+        adam.restore(4, [vec![0.0], vec![0.0]]);
+        assert!((adam.learning_rate() - 0.125).abs() < 1e-12, "{}", adam.learning_rate());
+    }
+
+    #[test]
     fn the_rate_warms_up_in_a_straight_line_to_where_it_would_be() {
-        let mut config = seed_harmonic();
+        let mut config = solo();
         (config.learning_rate, config.decay_rate, config.warmup_steps) = (0.5, 1.0, 4);
         let mut adam = Adam::new(1, &config);
         for expected in [0.125, 0.25, 0.375, 0.5, 0.5] {
@@ -189,16 +202,16 @@ mod tests {
 
     #[test]
     fn a_restored_state_goes_on_with_the_same_bits() {
-        let (mut adam, mut parameters) = (Adam::new(2, &seed_harmonic()), [1.0, 2.0]);
+        let (mut adam, mut parameters) = (Adam::new(2, &solo()), [1.0, 2.0]);
         adam.update(&[0.3, -0.1], &mut parameters);
-        let mut restored = Adam::new(2, &seed_harmonic());
+        let mut restored = Adam::new(2, &solo());
         restored.restore(1, adam.moments().map(<[f32]>::to_vec));
         assert_eq!(restored, adam);
     }
 
     #[test]
     fn a_gradient_that_is_not_finite_changes_nothing() {
-        let mut adam = Adam::new(2, &seed_harmonic());
+        let mut adam = Adam::new(2, &solo());
         let before = adam.clone();
         for bad in [f32::NAN, f32::INFINITY] {
             let mut parameters = [1.0, 2.0];

@@ -21,11 +21,13 @@ fn small_config(preset: &str) -> Config {
         "train.example_secs=0.4",
         "train.batch=4",
         "train.learning_rate=5e-3",
+        "train.warmup_steps=0",
+        "train.decay_rate=1",
     ] {
         set(setting);
     }
     let sections: &[&str] = match preset {
-        "seed-harmonic" => &["harmonic.n_harmonics=8"],
+        "player" | "seed-harmonic" => &["harmonic.n_harmonics=8"],
         "seed-sinusoidal" => &["sinusoidal.n_sinusoids=8"],
         "seed-wavetable" => &["wavetable.n_tables=3", "wavetable.table_len=64"],
         "solo" | "tiny" => &["harmonic.n_harmonics=8", "reverb.ir_len=400"],

@@ -50,7 +50,7 @@ pub struct Train {
     #[arg(short, long, value_name = "DIR")]
     out: PathBuf,
     /// A built-in configuration; without it and --config that of the run to --resume, that of the
-    /// model to --init-from, or seed-harmonic.
+    /// model to --init-from, or player.
     #[arg(long, value_name = "NAME")]
     preset: Option<String>,
     /// A configuration file instead, such as another run's config.toml.
@@ -133,7 +133,7 @@ impl Train {
                 Config::from_toml(&text).map_err(|e| anyhow::anyhow!("{}: {e}", path.display()))?
             }
             (None, None, Some(model)) => Model::load(model).map_err(anyhow::Error::from)?.config,
-            (None, None, None) => Config::preset("seed-harmonic").map_err(refused)?,
+            (None, None, None) => Config::preset(Config::DEFAULT_PRESET).map_err(refused)?,
         };
         self.settings.iter().try_for_each(|setting| config.set(setting)).map_err(refused)?;
         Ok(config)

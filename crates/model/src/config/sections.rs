@@ -184,7 +184,8 @@ pub struct TrainConfig {
     pub learning_rate: f64,
     /// Factor on the learning rate every `decay_steps`, applied continuously.
     pub decay_rate: f64,
-    /// Steps over which the learning rate falls by `decay_rate`.
+    /// Steps over which the learning rate falls by `decay_rate`; 0 stands for `steps`: the rate then
+    /// falls by it once, however long the training.
     pub decay_steps: u64,
     /// Steps over which the learning rate rises from 0 in a straight line; 0 begins in full.
     pub warmup_steps: u64,

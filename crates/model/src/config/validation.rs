@@ -142,7 +142,7 @@ impl Config {
         }
         within("train.learning_rate", train.learning_rate, 1e-9, 1.0)?;
         within("train.decay_rate", train.decay_rate, 1e-3, 1.0)?;
-        within("train.decay_steps", train.decay_steps, 1, 1_000_000_000)?;
+        within("train.decay_steps", train.decay_steps, 0, 1_000_000_000)?;
         within("train.warmup_steps", train.warmup_steps, 0, 1_000_000_000)?;
         within("train.gradient_clip", train.gradient_clip, 1e-6, 1e12)?;
         within("train.evaluate_every", train.evaluate_every, 1, 1_000_000_000)?;

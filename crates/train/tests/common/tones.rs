@@ -22,6 +22,9 @@ pub fn tiny_config(steps: u64) -> Config {
         "train.example_secs=0.4",
         "train.batch=2",
         "train.learning_rate=1e-2",
+        "train.decay_rate=0.98",
+        "train.decay_steps=10000",
+        "train.warmup_steps=0",
         "train.evaluate_every=50",
     ] {
         config.set(assignment).expect("a valid setting");
