@@ -25,6 +25,7 @@ pub(super) struct HarmonicBranch {
     grad_controls: HarmonicControls,
 }
 
+#[expect(clippy::large_enum_variant, reason = "there is one for each example at work")]
 enum Synth {
     Harmonic(Harmonic),
     Stretched(Stretch),
