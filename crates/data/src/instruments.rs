@@ -206,6 +206,12 @@ pub fn n_instruments(family: Family) -> u32 {
     u32::try_from(n).expect("a handful")
 }
 
+/// The number of an instrument among all built-in ones: its label in records.
+pub fn instrument_label(family: Family, instrument: u32) -> i64 {
+    let before = Family::ALL.into_iter().take_while(|&other| other != family);
+    before.map(n_instruments).map(i64::from).sum::<i64>() + i64::from(instrument)
+}
+
 /// What an instrument is called: `violin`, `grand piano`.
 ///
 /// # Panics

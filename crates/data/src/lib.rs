@@ -51,7 +51,7 @@ pub use inspect::{
 pub use loader::{ExampleIndex, F0Source, Filter, HoldOut, Share, TrainingExample};
 pub use numbers::{Between, MidiNumbers};
 pub use output::{
-    Begun, FolderState, MANIFEST, OutputFolder, PartFolder, Parts, PublishedFile, Work,
+    Begun, FolderState, MANIFEST, OutputFolder, PartFolder, Parts, PublishedFile, Work, file_sum,
     write_atomically, write_json,
 };
 pub use predicate::{Predicate, PredicateError};

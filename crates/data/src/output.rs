@@ -426,6 +426,18 @@ fn checksums(folder: &Path) -> Result<Vec<FileSum>> {
     Ok(sums)
 }
 
+/// What tells whether a file is the same as before: its length and CRC-32C, as text.
+///
+/// It tells damage and change, not intent: other bytes with the same sum can be made.
+///
+/// # Errors
+///
+/// If the file cannot be read.
+pub fn file_sum(path: &Path) -> Result<String> {
+    let Span { len, crc } = span_of_file(path)?;
+    Ok(format!("{len}-{crc:08x}"))
+}
+
 /// Length and CRC-32C of a file.
 pub(crate) fn span_of_file(path: &Path) -> Result<Span> {
     let mut input = File::open(path).map_err(Error::io("read", path))?;

@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Progress, Result};
 use crate::features::extract_loudness;
-use crate::instruments::{Family, NoteSpec, n_instruments, render_note};
+use crate::instruments::{Family, NoteSpec, instrument_label, n_instruments, render_note};
 use crate::record::{Keys, Labels, NoteRecord, QUALITIES, SOURCES};
 use crate::record_files::shard_name;
 use crate::shard_writer::{Job, Sink, produce};
@@ -188,7 +188,7 @@ fn all_notes(options: &SynthOptions) -> Result<Vec<Note>> {
             for &pitch in &pitches {
                 for &velocity in &options.velocities {
                     let spec = options.note(family, instrument, pitch, velocity, rng.random());
-                    notes.push(Note { spec, label: label(family, instrument), pitch });
+                    notes.push(Note { spec, label: instrument_label(family, instrument), pitch });
                 }
             }
         }
@@ -197,12 +197,6 @@ fn all_notes(options: &SynthOptions) -> Result<Vec<Note>> {
         return Err(Error::Data("the options ask for no note, or for no file".to_owned()));
     }
     Ok(notes)
-}
-
-/// A number for an instrument that no other built-in one has.
-fn label(family: Family, instrument: u32) -> i64 {
-    let before = Family::ALL.into_iter().take_while(|&other| other != family);
-    before.map(n_instruments).map(i64::from).sum::<i64>() + i64::from(instrument)
 }
 
 #[cfg(test)]
@@ -278,7 +272,10 @@ mod tests {
         let mut labels = std::collections::BTreeSet::new();
         for family in Family::ALL {
             for instrument in 0..n_instruments(family) {
-                assert!(labels.insert(label(family, instrument)), "{family:?} {instrument}");
+                assert!(
+                    labels.insert(instrument_label(family, instrument)),
+                    "{family:?} {instrument}"
+                );
             }
         }
     }

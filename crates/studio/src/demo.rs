@@ -2,18 +2,16 @@
 //! report.
 
 mod checks;
-mod phrase;
 mod story;
-mod timbre;
 
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
+use ddsp_data::instruments::Family;
 use ddsp_data::{
-    F0Source, FAMILIES, Filter, HoldOut, OutputFolder, SortOptions, SortReport, SynthOptions,
-    SynthReport, WavFormat, find_record_files, sort, synthesize, write_json, write_wav,
+    OutputFolder, SortReport, SynthOptions, SynthReport, WavFormat, write_json, write_wav,
 };
-use ddsp_kernels::note_frames;
+use ddsp_kernels::{SpectralEnvelope, note_frames};
 use ddsp_model::{Config, LoudnessMatch, Model, Octave, TransferOptions};
 use serde::Serialize;
 use serde_json::json;
@@ -22,10 +20,12 @@ use crate::analyze::{Analysis, analyze};
 use crate::check::Check;
 use crate::error::{Error, Result};
 use crate::event::Conductor;
-use crate::learn::{LearnOptions, LearnReport, MODEL_FILE, Split, learn, split, write_text};
+use crate::families;
+use crate::learn::{LearnOptions, LearnReport, MODEL_FILE, Split, split, write_text};
+use crate::phrase::Phrase;
 use crate::report::number;
+use crate::timbre::{distance_db, envelope, envelope_of_notes, median_f0_hz};
 use crate::transfer::{Transfer, TransferMeasures, transfer, transfer_file};
-use timbre::Timbre;
 
 /// The family that is learned.
 const LEARNED: &str = "string";
@@ -35,6 +35,10 @@ const SAMPLE_EVERY: u64 = 500;
 
 /// Name of the sound that is played by an instrument which it is not.
 const PHRASE: &str = "Keyboard phrase";
+
+/// The tine piano, a keyboard with a spectrum unlike that of strings (8 dB from it; the nearest is at 1): whether the
+/// output is nearer to the strings than to the input must not be a matter of tenths.
+const KEYBOARD: Phrase = Phrase { family: Family::Keyboard, instrument: 2, octaves: 0 };
 
 /// Name of the user's own sound.
 const USERS: &str = "Your sound";
@@ -102,7 +106,8 @@ pub struct PlayedSound {
 /// All sounds that were played, and what they should be like.
 struct Played {
     sounds: Vec<(PlayedSound, Transfer)>,
-    timbre: Timbre,
+    /// The envelope of the held-out notes near the phrase.
+    timbre: Option<SpectralEnvelope>,
 }
 
 /// Everything the demo found: `summary.json`.
@@ -139,18 +144,11 @@ impl DemoReport {
 /// not met are no error here: see [`DemoReport::failed`].
 pub fn demo(options: &DemoOptions, conductor: &mut Conductor<'_>) -> Result<DemoReport> {
     let begin = Instant::now();
-    let named = json!({
-        "synth": options.synth,
-        "n_held_out": options.n_held_out,
-        "config": options.config,
-        "training_secs": options.training_secs,
-    });
-    let (mut folder, _) = OutputFolder::open(&options.out, "demo", &named, options.force)?;
+    let mut folder = open_folder(&options.out, &options.synth, options.force)?;
     check_input(options)?;
-    let (notes, sorting) = make_and_sort(options, conductor)?;
-    let learn_options = learn_options(options);
-    let learning = learn_or_restart(&learn_options, conductor)?;
-    let split = split(&learn_options)?;
+    let (notes, sorting) = families::make_and_sort(&options.out, &options.synth, conductor)?;
+    let learning = learn(options, conductor)?;
+    let split = split(&learn_options(options))?;
     let played = play(options, &split, conductor)?;
 
     let mut checks = vec![checks::sorting(&sorting)];
@@ -175,6 +173,12 @@ pub fn demo(options: &DemoOptions, conductor: &mut Conductor<'_>) -> Result<Demo
     Ok(report)
 }
 
+/// The folder for everything, which a matrix may share: of its options only the notes are common to
+/// both, and every training looks after its own.
+pub(crate) fn open_folder(out: &Path, synth: &SynthOptions, force: bool) -> Result<OutputFolder> {
+    Ok(OutputFolder::open(out, "demo", &json!({ "synth": synth }), force)?.0)
+}
+
 /// Refuses a recording that could not be played in the end, before the work begins.
 fn check_input(options: &DemoOptions) -> Result<()> {
     let Some(path) = &options.input else { return Ok(()) };
@@ -183,95 +187,23 @@ fn check_input(options: &DemoOptions) -> Result<()> {
     if notes.any(|is_note| is_note) { Ok(()) } else { Err(Error::NoNote { path: path.clone() }) }
 }
 
-/// The notes of all families, and the same sorted into one file a family.
-fn make_and_sort(
-    options: &DemoOptions,
-    conductor: &mut Conductor<'_>,
-) -> Result<(SynthReport, SortReport)> {
-    let (data, sorted) = (options.out.join("data"), options.out.join("sorted"));
-    conductor.stage("making notes on built-in instruments");
-    let n_threads = conductor.n_threads;
-    let notes = synthesize(&options.synth, &data, n_threads, &mut conductor.counter("notes"))?;
-    let n_families = notes.families.len();
-    conductor.result(format!("made {} notes of {n_families} families", notes.notes));
-
-    conductor.stage("sorting them by family");
-    let files = find_record_files(&[data])?;
-    let sort_options = SortOptions { force: options.synth.force, ..SortOptions::default() };
-    let sorting = sort(&files, &sorted, &sort_options, &mut conductor.counter("bytes"))?;
-    let classes: Vec<String> =
-        sorting.classes.iter().map(|class| format!("{} {}", class.name, class.records)).collect();
-    conductor.result(format!(
-        "sorted {} records in, {} out: {}",
-        sorting.records,
-        n_sorted(&sorting),
-        classes.join(", ")
-    ));
-    Ok((notes, sorting))
-}
-
-fn n_sorted(sorting: &SortReport) -> u64 {
-    sorting.classes.iter().map(|class| class.records).sum()
-}
-
 /// Learning the family from its sorted file.
 fn learn_options(options: &DemoOptions) -> LearnOptions {
-    let family = FAMILIES.iter().position(|name| *name == LEARNED).expect("a family of NSynth's");
-    let [n_instruments, n_pitches] = options.n_held_out;
+    let DemoOptions { out, synth, n_held_out, config, training_secs, .. } = options;
     LearnOptions {
-        data: vec![options.out.join("sorted").join(format!("{LEARNED}.tfrecord*"))],
-        f0: F0Source::Record,
-        filter: Filter {
-            families: vec![i64::try_from(family).expect("eleven families")],
-            ..Filter::default()
-        },
-        hold_out: Some(HoldOut::Labels { n_instruments, n_pitches, seed: options.synth.seed }),
-        config: options.config.clone(),
-        time_budget_secs: Some(options.training_secs),
+        out: out.join(format!("{LEARNED}s")),
         sample_every: SAMPLE_EVERY,
-        provenance: format!("built-in {LEARNED} instruments of ddsp"),
-        licence: "MIT OR Apache-2.0".to_owned(),
-        init_from: None,
-        only: None,
-        out: options.out.join(format!("{LEARNED}s")),
-        resume: false,
-        force: false,
+        ..families::learn_options(Family::String, out, synth, *n_held_out, config, *training_secs)
     }
 }
 
-/// Learns, over again where an earlier demo was interrupted at it.
-fn learn_or_restart(options: &LearnOptions, conductor: &mut Conductor<'_>) -> Result<LearnReport> {
-    let learning = match learn(options, conductor) {
-        Err(Error::Unfinished { .. }) => {
-            learn(&LearnOptions { force: true, ..options.clone() }, conductor)?
-        }
-        other => other?,
-    };
+fn learn(options: &DemoOptions, conductor: &mut Conductor<'_>) -> Result<LearnReport> {
+    let options = learn_options(options);
+    let learning = families::learn_or_restart(&options, conductor)?;
     if learning.is_stopped() {
-        let model = options.out.join(MODEL_FILE);
-        return Err(Error::Stopped { model });
+        return Err(Error::Stopped { model: options.out.join(MODEL_FILE) });
     }
-    if learning.already_done {
-        conductor.result(format!("learned earlier, in {} s", number(learning.seconds)));
-    } else {
-        let (steps, seconds) = (learning.steps, number(learning.seconds));
-        conductor.result(format!("learned {steps} steps in {seconds} s"));
-    }
-    if let (Some(baselines), Some(held_out)) = (learning.baselines, learning.held_out_loss) {
-        let [trained, untrained, silence, mean] =
-            [held_out, baselines.untrained, baselines.silence, baselines.mean_spectrum].map(|l| {
-                format!(
-                    "{} ({} + {})",
-                    number(l.total),
-                    number(l.magnitude),
-                    number(l.log_magnitude)
-                )
-            });
-        conductor.result(format!(
-            "held-out loss (magnitude + log magnitude): trained {trained}; silence {silence}, \
-             untrained {untrained}, mean spectrum {mean}"
-        ));
-    }
+    families::tell_learning("", &learning, conductor);
     Ok(learning)
 }
 
@@ -282,11 +214,12 @@ fn play(options: &DemoOptions, split: &Split, conductor: &mut Conductor<'_>) -> 
     let model = Model::load(&model_path)?;
     let grid = model.config.grid();
     let held_out = split.held_out.as_ref().expect("the demo holds out");
-    let timbre = Timbre::of(held_out, phrase::pitches(), grid)?;
+    let timbre = envelope_of_notes(held_out, &KEYBOARD.register(0), grid)?;
     let note = held_out.read(held_out.len() / 2, grid)?;
 
-    let player = Player { options, model: &model, model_path: &model_path, timbre: &timbre };
-    let phrase = phrase::keyboard_phrase(grid);
+    let player =
+        Player { options, model: &model, model_path: &model_path, timbre: timbre.as_ref() };
+    let phrase = KEYBOARD.audio(grid);
     // The string note needs no adjustment: it is of the kind that was learned.
     let as_it_is =
         TransferOptions { octave: Octave::Fixed(0), loudness: LoudnessMatch::Off, quiet_db: 0.0 };
@@ -310,7 +243,7 @@ struct Player<'a> {
     options: &'a DemoOptions,
     model: &'a Model,
     model_path: &'a Path,
-    timbre: &'a Timbre,
+    timbre: Option<&'a SpectralEnvelope>,
 }
 
 impl Player<'_> {
@@ -339,14 +272,18 @@ impl Player<'_> {
         let rate = transfer.grid.sample_rate;
         write_wav(&input, &transfer.input, rate, WavFormat::Int16)?;
         write_wav(&output, &transfer.rendering.audio, rate, WavFormat::Float32)?;
-        let (to_held_out, to_input) = self.timbre.distances_db(&transfer);
+        let [played, input_played] =
+            [&transfer.rendering.audio, &transfer.input].map(|audio| envelope(audio, rate));
+        // Below the median f0 an envelope tells pitch, not timbre.
+        let lowest_hz = median_f0_hz(&transfer.input_features);
+        let distance = |from| distance_db(played.as_ref(), from, lowest_hz);
         let sound = PlayedSound {
             name: name.to_owned(),
             input,
             output,
             measures: transfer.measures,
-            distance_to_held_out_db: to_held_out,
-            distance_to_input_db: to_input,
+            distance_to_held_out_db: distance(self.timbre),
+            distance_to_input_db: distance(input_played.as_ref()),
         };
         Ok((sound, transfer))
     }

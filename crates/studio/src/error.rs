@@ -33,6 +33,12 @@ pub enum Error {
         /// The model file.
         model: PathBuf,
     },
+    /// The user stopped work that goes on when it is asked for again.
+    #[error("stopped while {during}: what is done is kept; the same command goes on from there")]
+    Interrupted {
+        /// What was under way: `learning flute`.
+        during: String,
+    },
     /// A sound to transfer that has no pitch.
     #[error(
         "{}: no note found: the sound must have one pitch at a time and be louder than -60 dB",

@@ -13,12 +13,17 @@ mod distribution;
 mod error;
 mod evaluate;
 mod event;
+mod families;
 mod figure;
 mod learn;
+mod matrix;
+mod phrase;
 mod picture;
 mod report;
 mod sheet;
 mod spectrogram;
+mod threads;
+mod timbre;
 mod transfer;
 mod wav;
 
@@ -37,6 +42,10 @@ pub use figure::{Curve, Figure, Image, Level, Role, data_url};
 pub use learn::{
     BaselineLosses, DataSummary, LearnOptions, LearnReport, MODEL_FILE, Profile, Split, learn,
     learning_section, loss_curves, split,
+};
+pub use matrix::{
+    Extremes, LearnedFamily, MatrixCell, MatrixOptions, MatrixPhrase, MatrixReport, MatrixSummary,
+    Placed, matrix,
 };
 pub use picture::Grid;
 pub use report::{

@@ -61,9 +61,20 @@ pub enum Block {
     Figures(Vec<(Figure, Option<Vec<u8>>)>),
 }
 
-impl Report {
-    /// The whole page.
-    pub fn html(&self) -> String {
+/// What every page has: a headline, the style, tables that sort.
+pub(crate) struct Document<'a> {
+    pub(crate) title: &'a str,
+    /// A sentence or two below the headline; may be empty.
+    pub(crate) lede: &'a str,
+    /// Style beyond that of all pages.
+    pub(crate) style: &'a str,
+    /// What the page does.
+    pub(crate) script: &'a str,
+}
+
+impl Document<'_> {
+    /// The whole page around its content.
+    pub(crate) fn html(&self, main: &Markup) -> String {
         let page = html! {
             (DOCTYPE)
             html lang="en" {
@@ -76,6 +87,7 @@ impl Report {
                         (PreEscaped(include_str!("colours.css")))
                         (PreEscaped(include_str!("figure.css")))
                         (PreEscaped(include_str!("report/page.css")))
+                        (PreEscaped(self.style))
                     }
                 }
                 body {
@@ -83,17 +95,26 @@ impl Report {
                         h1 { (self.title) }
                         @if !self.lede.is_empty() { p class="lede" { (self.lede) } }
                     }
-                    main {
-                        (self.verdict())
-                        @for section in &self.sections { (section.markup()) }
-                    }
+                    main { (main) }
                     footer { "Made by ddsp " (env!("CARGO_PKG_VERSION")) }
-                    script { (PreEscaped(include_str!("report/player.js"))) }
+                    script { (PreEscaped(self.script)) }
                     script { (PreEscaped(include_str!("report/sort.js"))) }
                 }
             }
         };
         page.into_string()
+    }
+}
+
+impl Report {
+    /// The whole page.
+    pub fn html(&self) -> String {
+        let main = html! {
+            (self.verdict())
+            @for section in &self.sections { (section.markup()) }
+        };
+        let script = include_str!("report/player.js");
+        Document { title: &self.title, lede: &self.lede, style: "", script }.html(&main)
     }
 
     /// The checks, the failed ones first in words.
@@ -151,7 +172,7 @@ impl Section {
 }
 
 impl Block {
-    fn markup(&self) -> Markup {
+    pub(crate) fn markup(&self) -> Markup {
         match self {
             Self::Facts(facts) => html! {
                 dl class="facts" {

@@ -2,8 +2,9 @@
 
 use ddsp_data::SortReport;
 
-use super::{PHRASE, PlayedSound, USERS, n_sorted};
+use super::{PHRASE, PlayedSound, USERS};
 use crate::check::{Check, Limit};
+use crate::families::n_sorted;
 use crate::learn::LearnReport;
 
 /// No record is lost.

@@ -2,8 +2,9 @@
 
 use ddsp_kernels::SpectralEnvelope;
 
-use super::{DemoOptions, DemoReport, LEARNED, Played, PlayedSound, learn_options, n_sorted};
+use super::{DemoOptions, DemoReport, LEARNED, Played, PlayedSound, learn_options};
 use crate::error::Result;
+use crate::families::n_sorted;
 use crate::learn::{learning_section, loss_curves};
 use crate::report::{Block, Report, Section, number};
 use crate::transfer::Transfer;
@@ -13,7 +14,7 @@ pub(super) fn page(options: &DemoOptions, report: &DemoReport, played: &Played) 
     let (training, held_out) = loss_curves(&learn_options(options).out)?;
     let learning = learning_section(&options.config, &report.learning, &training, &held_out);
     let mut sections = vec![data_section(report), learning];
-    let envelope = played.timbre.envelope.as_ref();
+    let envelope = played.timbre.as_ref();
     let sounds = played.sounds.iter();
     sections.extend(sounds.map(|(sound, transfer)| sound_section(sound, transfer, envelope)));
     let (notes, learned) = (report.notes.notes, report.learning.n_examples);

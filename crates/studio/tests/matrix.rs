@@ -1,0 +1,185 @@
+//! The matrix at a size that takes seconds: interrupted anywhere it ends with the same figures, and the
+//! figures are those of the sounds.
+
+use std::fs;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use ddsp_data::instruments::Family;
+use ddsp_data::{Pitches, extract_features, read_audio};
+use ddsp_kernels::{FrameGrid, VOICED_CONFIDENCE};
+use ddsp_studio::{Conductor, Error, Event, MatrixOptions, MatrixReport, matrix};
+
+/// A matrix of two families and models that learn next to nothing in six steps.
+fn tiny(out: &Path) -> MatrixOptions {
+    let mut options = MatrixOptions::new(out.to_owned()).expect("the preset");
+    options.families = vec![Family::Bass, Family::Flute];
+    options.synth.families = ["bass", "flute", "string"].map(str::to_owned).to_vec();
+    options.synth.n_instruments = 2;
+    options.synth.pitches = Pitches::Count(4);
+    options.synth.velocities = vec![80];
+    options.synth.secs = 1.0;
+    options.n_held_out = [1, 1];
+    options.training_secs = 600.0;
+    let settings = [
+        "decoder.gru_units=16",
+        "decoder.fc_units=16",
+        "harmonic.n_harmonics=10",
+        "noise.n_bands=9",
+        "train.example_secs=1.0",
+        "train.batch=2",
+        "train.steps=6",
+        "train.evaluate_every=3",
+        "train.checkpoint_every=2",
+    ];
+    for setting in settings {
+        options.config.set(setting).expect("a setting");
+    }
+    options
+}
+
+/// Runs with somebody listening who may set the flag to stop.
+fn run(
+    options: &MatrixOptions,
+    mut hear: impl FnMut(&Event, &AtomicBool),
+) -> Result<MatrixReport, Error> {
+    let stop = AtomicBool::new(false);
+    let mut tell = |event| hear(&event, &stop);
+    matrix(options, &mut Conductor { tell: &mut tell, stop: &stop, n_threads: 2 })
+}
+
+/// `matrix.json` without times.
+fn figures(options: &MatrixOptions) -> String {
+    let text = fs::read_to_string(options.out.join("matrix/matrix.json")).expect("a file");
+    text.lines().filter(|line| !line.contains("\"seconds\"")).collect::<Vec<_>>().join("\n")
+}
+
+fn is_step(event: &Event, step: u64) -> bool {
+    matches!(event, Event::Training(progress) if progress.step == step)
+}
+
+#[test]
+fn interrupted_anywhere_it_ends_with_the_same_figures() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let whole = tiny(&folder.path().join("whole"));
+    run(&whole, |_, _| ()).expect("the work is done");
+
+    let parts = tiny(&folder.path().join("parts"));
+    // As if killed in the second training, after a checkpoint and before the next.
+    let mut n_third_steps = 0;
+    let killed = catch_unwind(AssertUnwindSafe(|| {
+        run(&parts, |event, _| {
+            n_third_steps += u32::from(is_step(event, 3));
+            assert!(n_third_steps < 2, "killed");
+        })
+    }));
+    assert!(killed.is_err(), "killed while learning the flute");
+    // Ctrl-C in the second training.
+    let stopped = run(&parts, |event, stop| {
+        stop.fetch_or(is_step(event, 4), Ordering::Relaxed);
+    });
+    let during = match stopped {
+        Err(Error::Interrupted { during }) => during,
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(during, "learning flute", "the fifth step was the last");
+    // Ctrl-C among the transfers.
+    let mut n_steps = 0;
+    let mut lines = Vec::new();
+    let stopped = run(&parts, |event, stop| match event {
+        Event::Training(_) => n_steps += 1,
+        Event::Result(line) => lines.push(line.clone()),
+        Event::Progress { unit: "transfers", .. } => stop.store(true, Ordering::Relaxed),
+        _ => {}
+    });
+    assert!(matches!(stopped, Err(Error::Interrupted { .. })), "stopped among the transfers");
+    assert_eq!(n_steps, 1, "the sixth step was left");
+    assert!(lines.iter().any(|line| line.starts_with("bass: learned earlier")), "{lines:?}");
+    assert!(!parts.out.join("matrix/matrix.json").exists(), "not finished");
+
+    let mut n_steps = 0;
+    let report = run(&parts, |event, _| n_steps += u32::from(matches!(event, Event::Training(_))));
+    report.expect("the work is done");
+    assert_eq!(n_steps, 0, "nothing is trained again");
+    assert_eq!(figures(&parts), figures(&whole));
+}
+
+#[test]
+fn what_is_whole_is_kept_and_what_was_changed_is_made_anew() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let options = tiny(folder.path());
+    run(&options, |_, _| ()).expect("the work is done");
+    let before = figures(&options);
+    let place = |name: &str| options.out.join("matrix").join(name);
+    let modified =
+        |name: &str| fs::metadata(place(name)).and_then(|m| m.modified()).expect("there");
+    let names = ["audio/bass-by-flute.wav", "audio/flute-by-bass.wav"];
+    let times = names.map(modified);
+    let sound = fs::read(place(names[0])).expect("a sound");
+    fs::write(place(names[0]), &sound[..sound.len() / 2]).expect("damaged");
+
+    run(&options, |_, _| ()).expect("the work is done");
+    assert_eq!(fs::read(place(names[0])).expect("a sound"), sound, "the damage is repaired");
+    assert_eq!(modified(names[1]), times[1], "the other was not made again");
+    assert_eq!(figures(&options), before);
+
+    // The models change places: every sound is another, and so are the figures.
+    let [bass, flute] = ["bass", "flute"].map(|name| place(&format!("{name}/model.safetensors")));
+    let swapped = fs::read(&bass).expect("a model");
+    fs::copy(&flute, &bass).expect("copied");
+    fs::write(&flute, swapped).expect("written");
+    let error = run(&options, |_, _| ()).expect_err("the folders know their models");
+    assert!(error.to_string().contains("model.safetensors was changed"), "{error}");
+}
+
+#[test]
+fn figures_are_those_of_the_sounds() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let options = tiny(folder.path());
+    let report = run(&options, |_, _| ()).expect("the work is done");
+    assert_eq!(report.failed().count(), 0, "{:?}", report.checks);
+    let cells: Vec<[&str; 2]> = report.cells.iter().map(|cell| [cell.phrase, cell.model]).collect();
+    let expected = [["bass", "bass"], ["bass", "flute"], ["flute", "bass"], ["flute", "flute"]];
+    assert_eq!(cells, expected, "phrase by phrase");
+
+    let grid = FrameGrid { sample_rate: 16_000, hop: 64 };
+    let features = |path: &str| {
+        let path = options.out.join("matrix").join(path);
+        extract_features(&read_audio(&path, 16_000).expect("a sound").samples, grid)
+    };
+    for cell in &report.cells {
+        let before = features(&format!("audio/{}.wav", cell.phrase));
+        let after = features(&cell.audio);
+        let is_voiced = |i: &usize| before.f0_confidence[*i] >= VOICED_CONFIDENCE;
+        let voiced: Vec<usize> = (0..before.f0_hz.len()).filter(is_voiced).collect();
+        let kept: Vec<usize> = voiced
+            .iter()
+            .copied()
+            .filter(|&i| after.f0_confidence[i] >= VOICED_CONFIDENCE)
+            .collect();
+        let percent = 100.0 * kept.len() as f64 / voiced.len() as f64;
+        // 16 bits may move a frame at the edge of being voiced.
+        assert!((percent - cell.voiced_kept_percent).abs() <= 1.0, "{percent}: {cell:?}");
+        let asked = |i: usize| f64::from(before.f0_hz[i]) * 2_f64.powi(i32::from(cell.octaves));
+        let mut cents: Vec<f64> = kept
+            .iter()
+            .map(|&i| 1200.0 * (f64::from(after.f0_hz[i]) / asked(i)).log2().abs())
+            .collect();
+        cents.sort_by(f64::total_cmp);
+        let (median, said) = (cents[cents.len() / 2], cell.median_f0_error_cents.expect("voiced"));
+        assert!((median - said).abs() <= 0.1 + 0.05 * said, "{median}: {cell:?}");
+    }
+    // The flute lies two octaves above the bass: one of the two moves wherever they meet.
+    let octaves: Vec<i8> = report.cells.iter().map(|cell| cell.octaves).collect();
+    assert!(octaves[0] == 0 && octaves[1] > 0 && octaves[2] < 0 && octaves[3] == 0, "{octaves:?}");
+
+    let page = fs::read_to_string(&report.page).expect("a page");
+    assert!(page.len() < 100_000 && !page.contains("data:audio"), "sounds lie beside the page");
+    for cell in &report.cells {
+        for file in [&cell.audio, &cell.picture] {
+            assert!(page.contains(&**file), "the page does not name {file}");
+            assert!(options.out.join("matrix").join(file).is_file(), "no {file}");
+        }
+    }
+}
