@@ -202,6 +202,7 @@ fn output_folders_of_others_are_left_alone() {
         case.refused(&[&"data", &"sort", &data, &"--out", out, &"--force"], 1, &[name]);
         case.refused(&[&"train", &"--data", &data, &"--out", out, &"--force"], 1, &[name]);
         case.refused(&[&"demo", &"--out", out, &"--force"], 1, &[name]);
+        case.refused(&[&"demo", &"--matrix", &"--out", out, &"--force"], 1, &[name]);
     }
     // The data folder is ours, but another command's.
     case.refused(&[&"data", &"sort", &foreign, &"--out", &data], 1, &["foreign"]);
@@ -215,4 +216,19 @@ fn a_recording_for_the_demo_is_looked_at_before_the_work() {
     case.refused(&[&"demo", &"--out", &out, &"--input", &case.path("no.wav")], 1, &["no.wav"]);
     let silence = case.file("silence.wav", &sine_wav(0.0, 1.0));
     case.refused(&[&"demo", &"--out", &out, &"--input", &silence], 1, &["silence.wav", "no note"]);
+}
+
+#[test]
+fn a_matrix_is_of_families_that_there_are() {
+    let case = Case::new();
+    let demo: [&dyn AsRef<std::ffi::OsStr>; 3] = [&"demo", &"--out", &case.path("demo")];
+    let with = |more: &[&'static str], words: &[&str]| {
+        let more = more.iter().map(|word| word as &dyn AsRef<std::ffi::OsStr>);
+        let arguments: Vec<_> = demo.into_iter().chain(more).collect();
+        case.refused(&arguments, 2, words);
+    };
+    with(&["--matrix", "--family", "violin"], &["violin", "bass, brass"]);
+    with(&["--matrix", "--set", "train.bach=1"], &["train.bach"]);
+    with(&["--matrix", "--input", "voice.wav"], &["--input", "--matrix"]);
+    with(&["--family", "string"], &["required arguments"]);
 }
