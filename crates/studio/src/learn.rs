@@ -32,6 +32,7 @@ use recorder::Recorder;
 
 pub use data_summary::DataSummary;
 pub use page::learning_section;
+pub(crate) use page::thousands;
 pub use profile::Profile;
 
 /// Name of the model in a run folder.

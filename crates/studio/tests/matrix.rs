@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use ddsp_data::instruments::Family;
 use ddsp_data::{Pitches, extract_features, read_audio};
 use ddsp_kernels::{FrameGrid, VOICED_CONFIDENCE};
-use ddsp_studio::{Conductor, Error, Event, MatrixOptions, MatrixReport, matrix};
+use ddsp_studio::{Conductor, Error, Event, MatrixCell, MatrixOptions, MatrixReport, matrix};
 
 /// A matrix of two families and models that learn next to nothing in six steps.
 fn tiny(out: &Path) -> MatrixOptions {
@@ -134,6 +134,25 @@ fn what_is_whole_is_kept_and_what_was_changed_is_made_anew() {
 }
 
 #[test]
+fn more_time_trains_on_and_the_sounds_follow() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let whole = tiny(&folder.path().join("whole"));
+    run(&whole, |_, _| ()).expect("the work is done");
+
+    let mut slow = tiny(&folder.path().join("slow"));
+    // Over before the second step, on any machine; and one family first.
+    slow.training_secs = 1e-6;
+    slow.families = vec![Family::Flute];
+    let report = run(&slow, |_, _| ()).expect("the work is done");
+    assert_eq!((report.models[0].steps, &*report.models[0].ending), (1, "time budget"));
+    assert_eq!(report.cells.len(), 1, "one family");
+    slow.training_secs = whole.training_secs;
+    slow.families = whole.families.clone();
+    run(&slow, |_, _| ()).expect("the work is done");
+    assert_eq!(figures(&slow), figures(&whole));
+}
+
+#[test]
 fn figures_are_those_of_the_sounds() {
     let folder = tempfile::tempdir().expect("a folder");
     let options = tiny(folder.path());
@@ -173,6 +192,24 @@ fn figures_are_those_of_the_sounds() {
     // The flute lies two octaves above the bass: one of the two moves wherever they meet.
     let octaves: Vec<i8> = report.cells.iter().map(|cell| cell.octaves).collect();
     assert!(octaves[0] == 0 && octaves[1] > 0 && octaves[2] < 0 && octaves[3] == 0, "{octaves:?}");
+
+    for cell in &report.cells {
+        // A3 to B flat 4 with a fourth around it, two octaves lower on a bass, one higher on a flute.
+        let tune = if cell.phrase == "bass" { 52 - 24 } else { 52 + 12 };
+        let low = u8::try_from(tune + 12 * i32::from(cell.octaves)).expect("MIDI");
+        assert_eq!(cell.placed.register, [low, low + 23], "{cell:?}");
+        let [model, phrase] = [cell.model, cell.phrase].map(|f| cell.placed.distances_db[f]);
+        let expected = (cell.model != cell.phrase).then_some(model < phrase);
+        assert_eq!(cell.is_nearer_to_learned, expected, "{cell:?}");
+        assert_eq!(cell.distance_to_learned_db(), Some(model), "{cell:?}");
+    }
+    let count = |is: fn(&&MatrixCell) -> bool| report.cells.iter().filter(is).count();
+    let summary = &report.summary;
+    assert_eq!(summary.n_off_diagonal, 2);
+    assert_eq!(summary.n_nearer_to_learned, count(|c| c.is_nearer_to_learned == Some(true)));
+    let errors = report.cells.iter().filter_map(|cell| cell.loudness_error_db);
+    let worst = summary.loudness_error_db.as_ref().expect("errors").worst;
+    assert_eq!(worst, errors.fold(0.0, f64::max));
 
     let page = fs::read_to_string(&report.page).expect("a page");
     assert!(page.len() < 100_000 && !page.contains("data:audio"), "sounds lie beside the page");

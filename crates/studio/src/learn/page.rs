@@ -89,7 +89,7 @@ pub(super) fn page(
 }
 
 /// Digits in groups of three.
-fn thousands(n: usize) -> String {
+pub(crate) fn thousands(n: usize) -> String {
     let digits = n.to_string();
     let grouped: Vec<&str> = digits
         .as_bytes()

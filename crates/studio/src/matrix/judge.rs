@@ -131,7 +131,12 @@ impl References {
         let nearest = there
             .filter_map(|reference| Some((reference.family.name(), distance(reference)?)))
             .min_by(|(_, a), (_, b)| a.total_cmp(b));
-        Placed { nearest: nearest.map(|(name, _)| name), from_hz, distances_db }
+        Placed {
+            nearest: nearest.map(|(name, _)| name),
+            register: [*register.start(), *register.end()],
+            from_hz,
+            distances_db,
+        }
     }
 }
 

@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 
 use super::report::{MatrixCell, MatrixPhrase, MatrixReport};
 use super::tables::{MatrixTable, TABLES, Tone, rows, trainings};
+use crate::learn::thousands;
 use crate::report::{Block, Document, number};
 
 /// The whole page.
@@ -38,7 +39,7 @@ pub(super) fn html(report: &MatrixReport) -> String {
             "{n} models of {} parameters, each trained on the notes of one family of built-in \
              instruments, play {n} phrases. A click on a cell plays it; the arrow keys go from cell to \
              cell.",
-            report.n_parameters
+            thousands(report.n_parameters)
         ),
         style: include_str!("matrix.css"),
         script: include_str!("matrix.js"),

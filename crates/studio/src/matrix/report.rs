@@ -44,6 +44,8 @@ pub struct Placed {
     /// The family with the nearest envelope, of those with held-out notes in the sound's register;
     /// none if the sound is silent.
     pub nearest: Option<&'static str>,
+    /// Lowest and highest pitch of the register, MIDI: a fourth beyond the notes, as they are played.
+    pub register: [u8; 2],
     /// Lowest band compared, Hz.
     pub from_hz: f32,
     /// Distance of the envelope from that of each family's held-out notes in the register, dB; of a
