@@ -168,6 +168,7 @@ fn figures_are_those_of_the_sounds() {
         extract_features(&read_audio(&path, 16_000).expect("a sound").samples, grid)
     };
     for cell in &report.cells {
+        assert_eq!(cell.audio, format!("audio/{}-by-{}.wav", cell.phrase, cell.model));
         let before = features(&format!("audio/{}.wav", cell.phrase));
         let after = features(&cell.audio);
         let is_voiced = |i: &usize| before.f0_confidence[*i] >= VOICED_CONFIDENCE;

@@ -280,7 +280,7 @@ impl MatrixReport {
         let checks = vec![
             Check::new("Silent cells", count(MatrixCell::is_silent) as f64, "", none),
             Check::new(
-                "Cells with a figure that is not finite",
+                "Cells without a pitch, or with another figure that is not finite",
                 count(|cell| !cell.is_finite()) as f64,
                 "",
                 none,
