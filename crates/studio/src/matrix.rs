@@ -33,7 +33,7 @@ pub use report::{
 };
 
 /// The preset that is learned.
-const PRESET: &str = "seed-harmonic";
+const PRESET: &str = "player";
 
 /// What the matrix is made of.
 #[derive(Clone, Debug)]
