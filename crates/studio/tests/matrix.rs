@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use ddsp_data::instruments::Family;
 use ddsp_data::{Pitches, extract_features, read_audio};
-use ddsp_kernels::{FrameGrid, VOICED_CONFIDENCE};
+use ddsp_kernels::VOICED_CONFIDENCE;
 use ddsp_studio::{Conductor, Error, Event, MatrixCell, MatrixOptions, MatrixReport, matrix};
 
 /// A matrix of two families and models that learn next to nothing in six steps.
@@ -59,24 +59,19 @@ fn is_step(event: &Event, step: u64) -> bool {
     matches!(event, Event::Training(progress) if progress.step == step)
 }
 
-#[test]
-fn interrupted_anywhere_it_ends_with_the_same_figures() {
-    let folder = tempfile::tempdir().expect("a folder");
-    let whole = tiny(&folder.path().join("whole"));
-    run(&whole, |_, _| ()).expect("the work is done");
-
-    let parts = tiny(&folder.path().join("parts"));
-    // As if killed in the second training, after a checkpoint and before the next.
+/// Ends the second training twice.
+fn interrupt_learning(options: &MatrixOptions) {
+    // As if killed after a checkpoint and before the next.
     let mut n_third_steps = 0;
     let killed = catch_unwind(AssertUnwindSafe(|| {
-        run(&parts, |event, _| {
+        run(options, |event, _| {
             n_third_steps += u32::from(is_step(event, 3));
             assert!(n_third_steps < 2, "killed");
         })
     }));
     assert!(killed.is_err(), "killed while learning the flute");
-    // Ctrl-C in the second training.
-    let stopped = run(&parts, |event, stop| {
+    // Ctrl-C.
+    let stopped = run(options, |event, stop| {
         stop.fetch_or(is_step(event, 4), Ordering::Relaxed);
     });
     let during = match stopped {
@@ -84,6 +79,16 @@ fn interrupted_anywhere_it_ends_with_the_same_figures() {
         other => panic!("{other:?}"),
     };
     assert_eq!(during, "learning flute", "the fifth step was the last");
+}
+
+#[test]
+fn interrupted_anywhere_it_ends_with_the_same_figures() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let whole = tiny(&folder.path().join("whole"));
+    run(&whole, |_, _| ()).expect("the work is done");
+
+    let parts = tiny(&folder.path().join("parts"));
+    interrupt_learning(&parts);
     // Ctrl-C among the transfers.
     let mut n_steps = 0;
     let mut lines = Vec::new();
@@ -161,49 +166,61 @@ fn figures_are_those_of_the_sounds() {
     let cells: Vec<[&str; 2]> = report.cells.iter().map(|cell| [cell.phrase, cell.model]).collect();
     let expected = [["bass", "bass"], ["bass", "flute"], ["flute", "bass"], ["flute", "flute"]];
     assert_eq!(cells, expected, "phrase by phrase");
-
-    let grid = FrameGrid { sample_rate: 16_000, hop: 64 };
-    let features = |path: &str| {
-        let path = options.out.join("matrix").join(path);
-        extract_features(&read_audio(&path, 16_000).expect("a sound").samples, grid)
-    };
-    for cell in &report.cells {
-        assert_eq!(cell.audio, format!("audio/{}-by-{}.wav", cell.phrase, cell.model));
-        let before = features(&format!("audio/{}.wav", cell.phrase));
-        let after = features(&cell.audio);
-        let is_voiced = |i: &usize| before.f0_confidence[*i] >= VOICED_CONFIDENCE;
-        let voiced: Vec<usize> = (0..before.f0_hz.len()).filter(is_voiced).collect();
-        let kept: Vec<usize> = voiced
-            .iter()
-            .copied()
-            .filter(|&i| after.f0_confidence[i] >= VOICED_CONFIDENCE)
-            .collect();
-        let percent = 100.0 * kept.len() as f64 / voiced.len() as f64;
-        // 16 bits may move a frame at the edge of being voiced.
-        assert!((percent - cell.voiced_kept_percent).abs() <= 1.0, "{percent}: {cell:?}");
-        let asked = |i: usize| f64::from(before.f0_hz[i]) * 2_f64.powi(i32::from(cell.octaves));
-        let mut cents: Vec<f64> = kept
-            .iter()
-            .map(|&i| 1200.0 * (f64::from(after.f0_hz[i]) / asked(i)).log2().abs())
-            .collect();
-        cents.sort_by(f64::total_cmp);
-        let (median, said) = (cents[cents.len() / 2], cell.median_f0_error_cents.expect("voiced"));
-        assert!((median - said).abs() <= 0.1 + 0.05 * said, "{median}: {cell:?}");
-    }
     // The flute lies two octaves above the bass: one of the two moves wherever they meet.
     let octaves: Vec<i8> = report.cells.iter().map(|cell| cell.octaves).collect();
     assert!(octaves[0] == 0 && octaves[1] > 0 && octaves[2] < 0 && octaves[3] == 0, "{octaves:?}");
 
+    let page = fs::read_to_string(&report.page).expect("a page");
+    assert!(page.len() < 100_000 && !page.contains("data:audio"), "sounds lie beside the page");
     for cell in &report.cells {
-        // A3 to B flat 4 with a fourth around it, two octaves lower on a bass, one higher on a flute.
-        let tune = if cell.phrase == "bass" { 52 - 24 } else { 52 + 12 };
-        let low = u8::try_from(tune + 12 * i32::from(cell.octaves)).expect("MIDI");
-        assert_eq!(cell.placed.register, [low, low + 23], "{cell:?}");
-        let [model, phrase] = [cell.model, cell.phrase].map(|f| cell.placed.distances_db[f]);
-        let expected = (cell.model != cell.phrase).then_some(model < phrase);
-        assert_eq!(cell.is_nearer_to_learned, expected, "{cell:?}");
-        assert_eq!(cell.distance_to_learned_db(), Some(model), "{cell:?}");
+        assert_eq!(cell.audio, format!("audio/{}-by-{}.wav", cell.phrase, cell.model));
+        check_sound(&options.out.join("matrix"), cell);
+        check_place(cell);
+        for file in [&cell.audio, &cell.picture] {
+            assert!(page.contains(&**file), "the page does not name {file}");
+            assert!(options.out.join("matrix").join(file).is_file(), "no {file}");
+        }
     }
+    check_summary(&report);
+}
+
+/// Measures the files of a cell again.
+fn check_sound(root: &Path, cell: &MatrixCell) {
+    let grid = tiny(root).config.grid();
+    let features = |path: &str| {
+        let audio = read_audio(&root.join(path), grid.sample_rate).expect("a sound");
+        extract_features(&audio.samples, grid)
+    };
+    let before = features(&format!("audio/{}.wav", cell.phrase));
+    let after = features(&cell.audio);
+    let is_voiced = |confidence: &[f32], i: usize| confidence[i] >= VOICED_CONFIDENCE;
+    let voiced: Vec<usize> =
+        (0..before.f0_hz.len()).filter(|&i| is_voiced(&before.f0_confidence, i)).collect();
+    let kept = voiced.iter().copied().filter(|&i| is_voiced(&after.f0_confidence, i));
+    let asked = |i: usize| f64::from(before.f0_hz[i]) * 2_f64.powi(i32::from(cell.octaves));
+    let mut cents: Vec<f64> =
+        kept.map(|i| 1200.0 * (f64::from(after.f0_hz[i]) / asked(i)).log2().abs()).collect();
+    cents.sort_by(f64::total_cmp);
+    let percent = 100.0 * cents.len() as f64 / voiced.len() as f64;
+    // 16 bits may move a frame at the edge of being voiced.
+    assert!((percent - cell.voiced_kept_percent).abs() <= 1.0, "{percent}: {cell:?}");
+    let (median, said) = (cents[cents.len() / 2], cell.median_f0_error_cents.expect("voiced"));
+    assert!((median - said).abs() <= 0.1 + 0.05 * said, "{median}: {cell:?}");
+}
+
+/// Whose sound a cell is follows from its distances, in the register of its notes.
+fn check_place(cell: &MatrixCell) {
+    // A3 to B flat 4 with a fourth around it, two octaves lower on a bass, one higher on a flute.
+    let tune = if cell.phrase == "bass" { 52 - 24 } else { 52 + 12 };
+    let low = u8::try_from(tune + 12 * i32::from(cell.octaves)).expect("MIDI");
+    assert_eq!(cell.placed.register, [low, low + 23], "{cell:?}");
+    let [model, phrase] = [cell.model, cell.phrase].map(|f| cell.placed.distances_db[f]);
+    let expected = (cell.model != cell.phrase).then_some(model < phrase);
+    assert_eq!(cell.is_nearer_to_learned, expected, "{cell:?}");
+    assert_eq!(cell.distance_to_learned_db(), Some(model), "{cell:?}");
+}
+
+fn check_summary(report: &MatrixReport) {
     let count = |is: fn(&&MatrixCell) -> bool| report.cells.iter().filter(is).count();
     let summary = &report.summary;
     assert_eq!(summary.n_off_diagonal, 2);
@@ -211,13 +228,4 @@ fn figures_are_those_of_the_sounds() {
     let errors = report.cells.iter().filter_map(|cell| cell.loudness_error_db);
     let worst = summary.loudness_error_db.as_ref().expect("errors").worst;
     assert_eq!(worst, errors.fold(0.0, f64::max));
-
-    let page = fs::read_to_string(&report.page).expect("a page");
-    assert!(page.len() < 100_000 && !page.contains("data:audio"), "sounds lie beside the page");
-    for cell in &report.cells {
-        for file in [&cell.audio, &cell.picture] {
-            assert!(page.contains(&**file), "the page does not name {file}");
-            assert!(options.out.join("matrix").join(file).is_file(), "no {file}");
-        }
-    }
 }

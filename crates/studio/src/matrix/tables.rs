@@ -57,8 +57,8 @@ pub(super) const TABLES: [MatrixTable; 4] = [
         lede: "The family with the nearest spectral envelope, of all with held-out notes in the \
                register; below it the distance from the family learned and from the phrase's, dB. \
                Green: the family learned; pale green: another is nearest, and the family learned is \
-               nearer than the phrase's; red: not even that. The last column is the phrase as it is: what the measure says of the instrument \
-               itself.",
+               nearer than the phrase's; red: not even that. The last column is the phrase as it is: \
+               what the measure says of the instrument itself.",
         text: whose,
         tone: whose_tone,
         as_it_is: Some(whose_as_it_is),
