@@ -223,9 +223,10 @@ fn check_place(cell: &MatrixCell) {
 fn check_summary(report: &MatrixReport) {
     let count = |is: fn(&&MatrixCell) -> bool| report.cells.iter().filter(is).count();
     let summary = &report.summary;
-    assert_eq!(summary.n_off_diagonal, 2);
-    assert_eq!(summary.n_nearer_to_learned, count(|c| c.is_nearer_to_learned == Some(true)));
+    assert_eq!(summary.n_off_diagonal, 2, "of four cells");
+    let n_nearer = count(|cell| cell.is_nearer_to_learned == Some(true));
+    assert_eq!(summary.n_nearer_to_learned, n_nearer, "{summary:?}");
     let errors = report.cells.iter().filter_map(|cell| cell.loudness_error_db);
     let worst = summary.loudness_error_db.as_ref().expect("errors").worst;
-    assert_eq!(worst, errors.fold(0.0, f64::max));
+    assert_eq!(worst, errors.fold(0.0, f64::max), "{summary:?}");
 }
