@@ -119,6 +119,8 @@ pub struct Extremes {
 /// The matrix in a few figures.
 #[derive(Clone, Debug, Serialize)]
 pub struct MatrixSummary {
+    /// Families learned: rows, columns, and cells of the diagonal.
+    pub n_families: usize,
     /// Cells whose phrase and model are of different families.
     pub n_off_diagonal: usize,
     /// Of these, cells whose envelope is nearer to the model's family than to the phrase's.
@@ -310,6 +312,7 @@ impl MatrixSummary {
     fn new(phrases: &[MatrixPhrase], cells: &[MatrixCell]) -> Self {
         let count = |is: &dyn Fn(&MatrixCell) -> bool| cells.iter().filter(|c| is(c)).count();
         Self {
+            n_families: phrases.len(),
             n_off_diagonal: count(&|cell| !cell.is_diagonal()),
             n_nearer_to_learned: count(&|cell| cell.is_nearer_to_learned == Some(true)),
             n_nearest_is_learned: count(&|c| !c.is_diagonal() && c.is_nearest_to_learned()),
@@ -327,11 +330,12 @@ impl MatrixSummary {
         let mut lines = vec![
             format!("nearer to the family learned than to the phrase's: {near} of {n} cells"),
             format!(
-                "nearest of all to the family learned: {} of {n} cells, {} on the diagonal; of the \
-                 phrases as they are {} are nearest to their own",
+                "nearest of all to the family learned: {} of {n} cells, {} of {families} on the \
+                 diagonal, and {} of the {families} phrases as they are",
                 self.n_nearest_is_learned,
                 self.n_diagonal_nearest_is_own,
                 self.n_phrases_nearest_is_own,
+                families = self.n_families,
             ),
         ];
         let figures = [

@@ -23,6 +23,8 @@ pub(super) enum Tone {
     Towards,
     /// No nearer to the family learned than to the phrase's.
     Astray,
+    /// Another family is nearest, and there are no two to compare.
+    Open,
     /// An error, from 0 for none to 1.
     Error(f64),
 }
@@ -34,6 +36,7 @@ impl Tone {
             Self::Learned => "learned",
             Self::Towards => "towards",
             Self::Astray => "astray",
+            Self::Open => "open",
             Self::Error(_) => "error",
         }
     }
@@ -57,8 +60,9 @@ pub(super) const TABLES: [MatrixTable; 4] = [
         lede: "The family with the nearest spectral envelope, of all with held-out notes in the \
                register; below it the distance from the family learned and from the phrase's, dB. \
                Green: the family learned; pale green: another is nearest, and the family learned is \
-               nearer than the phrase's; red: not even that. The last column is the phrase as it is: \
-               what the measure says of the instrument itself.",
+               nearer than the phrase's; red: not even that; none: on the diagonal, where the two are \
+               one, another is nearest. The last column is the phrase as it is: what the measure says \
+               of the instrument itself.",
         text: whose,
         tone: whose_tone,
         as_it_is: Some(whose_as_it_is),
@@ -103,7 +107,8 @@ fn whose_tone(cell: &MatrixCell) -> Tone {
     match (cell.nearest() == Some(cell.model), cell.is_nearer_to_learned) {
         (true, _) => Tone::Learned,
         (false, Some(true)) => Tone::Towards,
-        (false, _) => Tone::Astray,
+        (false, Some(false)) => Tone::Astray,
+        (false, None) => Tone::Open,
     }
 }
 
@@ -187,4 +192,28 @@ pub(super) fn trainings(report: &MatrixReport) -> (Vec<String>, Vec<Vec<String>>
         ]
     });
     (header.map(str::to_owned).to_vec(), rows.collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn errors_take_colour_up_to_their_scale_and_what_is_missing_all_of_it() {
+        assert_eq!(Tone::linear(Some(3.0), 6.0), Tone::Error(0.5));
+        assert_eq!(Tone::linear(Some(60.0), 6.0), Tone::Error(1.0));
+        assert_eq!(Tone::linear(None, 6.0), Tone::Error(1.0));
+        assert_eq!(Tone::logarithmic(Some(0.1), 0.5, 100.0), Tone::Error(0.0));
+        let Tone::Error(share) = Tone::logarithmic(Some(50.0_f64.sqrt()), 0.5, 100.0) else {
+            panic!("an error");
+        };
+        assert!((share - 0.5).abs() < 1e-12, "the geometric middle: {share}");
+    }
+
+    #[test]
+    fn a_table_of_markdown_has_a_rule_below_its_heading() {
+        let words = |words: &[&str]| words.iter().map(|word| (*word).to_owned()).collect();
+        let text = markdown_table(words(&["a", "b"]), vec![words(&["1", "2"])]);
+        assert_eq!(text, "| a | b |\n|---|---|\n| 1 | 2 |\n");
+    }
 }
