@@ -9,7 +9,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use ddsp_data::instruments::Family;
 use ddsp_data::{Pitches, extract_features, read_audio};
 use ddsp_kernels::VOICED_CONFIDENCE;
-use ddsp_studio::{Conductor, Error, Event, MatrixCell, MatrixOptions, MatrixReport, matrix};
+use ddsp_studio::{
+    Conductor, DemoOptions, Error, Event, MatrixCell, MatrixOptions, MatrixReport, demo, matrix,
+};
 
 /// A matrix of two families and models that learn next to nothing in six steps.
 fn tiny(out: &Path) -> MatrixOptions {
@@ -136,6 +138,26 @@ fn what_is_whole_is_kept_and_what_was_changed_is_made_anew() {
     fs::write(&flute, swapped).expect("written");
     let error = run(&options, |_, _| ()).expect_err("the folders know their models");
     assert!(error.to_string().contains("model.safetensors was changed"), "{error}");
+}
+
+#[test]
+fn the_demo_and_the_matrix_share_a_folder_and_its_notes() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let options = tiny(folder.path());
+    run(&options, |_, _| ()).expect("the work is done");
+    let before = figures(&options);
+
+    let mut strings = DemoOptions::new(options.out.clone()).expect("the preset");
+    strings.synth = options.synth.clone();
+    strings.n_held_out = options.n_held_out;
+    strings.config = options.config.clone();
+    let (mut made_notes, stop) = (false, AtomicBool::new(false));
+    let mut tell = |event| made_notes |= matches!(event, Event::Progress { unit: "notes", .. });
+    let mut conductor = Conductor { tell: &mut tell, stop: &stop, n_threads: 2 };
+    let report = demo(&strings, &mut conductor).expect("the work is done");
+    assert!(report.notes.already_done && !made_notes, "the notes are those of the matrix");
+    run(&options, |_, _| ()).expect("the work is done");
+    assert_eq!(figures(&options), before, "the demo left the matrix alone");
 }
 
 #[test]

@@ -118,3 +118,17 @@ fn work_goes_on_in_its_folder_with_other_options_and_in_no_other() {
     let (_, state) = OutputFolder::open(&path, "train", &2, false).expect("the options are noted");
     assert_eq!(state, FolderState::Unfinished, "not finished any more");
 }
+
+#[test]
+fn the_sum_of_a_file_changes_with_a_byte_and_with_its_length() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("file");
+    let sum = |bytes: &[u8]| {
+        fs::write(&path, bytes).expect("written");
+        file_sum(&path).expect("readable")
+    };
+    // The check value of CRC-32C (Castagnoli) in the catalogues of such codes.
+    assert_eq!(sum(b"123456789"), "9-e3069283");
+    assert_ne!(sum(b"123456788"), sum(b"123456789"), "a byte");
+    assert_ne!(sum(b""), sum(b"\0"), "a length");
+}
