@@ -25,8 +25,13 @@ use crate::interrupt;
 /// and tells whose sound each became. That takes the training time of each of eleven families.
 /// Interrupted, the same command goes on from there; with a longer --training-secs it trains on.
 #[derive(Args)]
-#[command(after_help = "Example: ddsp demo --input voice.wav\n\
-                        Example: ddsp demo --matrix --family string --family flute")]
+#[command(after_help = "\
+With --matrix every family is learned, not the strings alone, and every family's phrase is played with
+every family's model: matrix/matrix.html in the folder has errors, sounds and pictures, and tells whose
+sound each became. Interrupted, the same command goes on from there.
+
+Example: ddsp demo --input voice.wav
+Example: ddsp demo --matrix --family string --family flute")]
 pub struct Demo {
     /// Folder for everything.
     #[arg(short, long, value_name = "DIR", default_value = "ddsp-demo")]
