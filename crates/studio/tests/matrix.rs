@@ -6,8 +6,8 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use ddsp_data::instruments::Family;
-use ddsp_data::{Pitches, extract_features, read_audio};
+use ddsp_data::instruments::{Family, instrument_label, instrument_name};
+use ddsp_data::{ExampleIndex, F0Source, HoldOut, Pitches, extract_features, read_audio};
 use ddsp_kernels::VOICED_CONFIDENCE;
 use ddsp_studio::{
     Conductor, DemoOptions, Error, Event, MatrixCell, MatrixOptions, MatrixReport, demo, matrix,
@@ -204,6 +204,25 @@ fn figures_are_those_of_the_sounds() {
         }
     }
     check_summary(&report);
+    for (phrase, &family) in report.phrases.iter().zip(&options.families) {
+        let heard = instruments_heard(&options, family);
+        assert!(phrase.is_held_out && !heard.contains(&phrase.instrument), "{phrase:?}: {heard:?}");
+    }
+}
+
+/// Names of the instruments that a family's model learned from.
+fn instruments_heard(options: &MatrixOptions, family: Family) -> Vec<&'static str> {
+    let records = options.out.join("sorted").join(format!("{}.tfrecord*", family.name()));
+    let [n_instruments, n_pitches] = options.n_held_out;
+    let hold_out = HoldOut::Labels { n_instruments, n_pitches, seed: options.synth.seed };
+    let all = ExampleIndex::open(&[records], F0Source::Record).expect("records");
+    let (training, _) = all.hold_out(&hold_out).expect("two instruments, four pitches");
+    let plays = |instrument: &u32| {
+        let label = Some(instrument_label(family, *instrument));
+        (0..training.len()).any(|i| training.labels(i).instrument == label)
+    };
+    let heard = (0..ddsp_data::instruments::n_instruments(family)).filter(plays);
+    heard.map(|instrument| instrument_name(family, instrument)).collect()
 }
 
 /// Measures the files of a cell again.
