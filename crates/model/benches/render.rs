@@ -12,7 +12,8 @@ use std::time::Instant;
 use ddsp_model::{Config, Features, Model, uniform_noise};
 
 /// Presets and seconds of sound, with the reference's time where it was measured.
-const ROWS: [(&str, usize, Option<f64>); 9] = [
+const ROWS: [(&str, usize, Option<f64>); 10] = [
+    ("player", 4, None),
     ("seed-harmonic", 4, None),
     ("seed-sinusoidal", 4, None),
     ("seed-wavetable", 4, None),

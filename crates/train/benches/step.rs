@@ -20,7 +20,9 @@ use ddsp_train::{Adam, BatchGradient, Gradient, StepTimes, Window};
 type Measured = (f64, f64);
 
 /// Presets and sizes of batches, with the reference's figures where there are any.
-const ROWS: [(&str, usize, Option<Measured>); 11] = [
+const ROWS: [(&str, usize, Option<Measured>); 13] = [
+    ("player", 4, None),
+    ("player", 16, None),
     ("seed-harmonic", 1, None),
     ("seed-harmonic", 4, None),
     ("seed-harmonic", 16, None),
