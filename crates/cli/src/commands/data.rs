@@ -3,6 +3,7 @@
 mod doctor;
 mod download;
 mod inspect;
+mod job;
 mod prepare;
 mod render;
 mod sort;
@@ -56,9 +57,4 @@ impl Data {
             Self::Doctor(doctor) => doctor.run(console),
         }
     }
-}
-
-/// The number of threads that was asked for, or one for each core.
-fn n_threads(asked: Option<u16>) -> usize {
-    asked.map_or_else(|| std::thread::available_parallelism().map_or(1, |n| n.get()), usize::from)
 }

@@ -4,10 +4,10 @@ use std::path::PathBuf;
 
 use clap::Args;
 use ddsp_data::{
-    Diagnosis, DoctorOptions, FileDiagnosis, Measure, Shard, Verdict, diagnose, diagnose_into,
+    Diagnosis, DoctorOptions, FileDiagnosis, Measure, Verdict, diagnose, diagnose_into,
 };
 
-use super::n_threads;
+use super::job::Job;
 use crate::console::{AT_ONCE, Console};
 use crate::failure::Failure;
 
@@ -28,18 +28,8 @@ pub struct Doctor {
     /// Write the diagnosis into this folder; several shards write one together.
     #[arg(short, long, value_name = "DIR")]
     out: Option<PathBuf>,
-    /// Look at one process's share of the files, such as 0/4 (see docs/sharding.md).
-    #[arg(long, value_name = "I/N", conflicts_with = "force")]
-    shard: Option<Shard>,
-    /// Threads to use [default: all].
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
-    threads: Option<u16>,
-    /// Start over what an earlier run made.
-    #[arg(long, requires = "out")]
-    force: bool,
-    /// Print the diagnosis as JSON.
-    #[arg(long)]
-    json: bool,
+    #[command(flatten)]
+    job: Job,
 }
 
 impl Doctor {
@@ -50,9 +40,9 @@ impl Doctor {
     /// If a file cannot be read, or the verdict over all files is bad.
     pub fn run(self, console: &mut Console) -> Result<(), Failure> {
         let options = DoctorOptions {
-            shard: self.shard.unwrap_or_default(),
-            n_threads: n_threads(self.threads),
-            force: self.force,
+            shard: self.job.shard(),
+            n_threads: self.job.n_threads(),
+            force: self.job.force,
         };
         let diagnosis = console.run(&AT_ONCE, |conductor| {
             conductor.stage("listening");
@@ -62,7 +52,7 @@ impl Doctor {
                 None => diagnose(&self.sources, &options, progress),
             }
         })?;
-        if self.json {
+        if self.job.json {
             console.json(&diagnosis)?;
         } else {
             describe(&diagnosis, console)?;

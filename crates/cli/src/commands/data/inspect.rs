@@ -5,11 +5,11 @@ use std::path::PathBuf;
 
 use clap::Args;
 use ddsp_data::{
-    FeatureSummary, InspectOptions, Inspection, Predicate, RecordView, Shard, find_record,
+    FeatureSummary, InspectOptions, Inspection, Predicate, RecordView, find_record,
     find_record_files, inspect, inspect_into,
 };
 
-use super::n_threads;
+use super::job::Job;
 use crate::console::{AT_ONCE, Console};
 use crate::failure::Failure;
 
@@ -23,9 +23,6 @@ pub struct Inspect {
     /// Record files, folders of them, or patterns such as 'train/*.tfrecord*'.
     #[arg(required = true, value_name = "RECORDS")]
     sources: Vec<PathBuf>,
-    /// Print the records and what they have in common as JSON, long lists shortened.
-    #[arg(long)]
-    json: bool,
     /// Print long lists in full.
     #[arg(long, requires = "json")]
     full: bool,
@@ -38,15 +35,8 @@ pub struct Inspect {
     /// Write the summary into this folder; several shards write one together.
     #[arg(short, long, value_name = "DIR", conflicts_with = "full")]
     out: Option<PathBuf>,
-    /// Look at one process's share of the files, such as 0/4 (see docs/sharding.md).
-    #[arg(long, value_name = "I/N", conflicts_with = "force")]
-    shard: Option<Shard>,
-    /// Threads to use [default: all].
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
-    threads: Option<u16>,
-    /// Start over what an earlier run made.
-    #[arg(long, requires = "out")]
-    force: bool,
+    #[command(flatten)]
+    job: Job,
 }
 
 impl Inspect {
@@ -63,9 +53,9 @@ impl Inspect {
         }
         let options = InspectOptions {
             predicate: self.predicate.clone(),
-            shard: self.shard.unwrap_or_default(),
-            n_threads: n_threads(self.threads),
-            force: self.force,
+            shard: self.job.shard(),
+            n_threads: self.job.n_threads(),
+            force: self.job.force,
         };
         let mut list = JsonList { output: BufWriter::new(io::stdout()), is_begun: false };
         let inspection = console.run(&AT_ONCE, |conductor| {
@@ -73,14 +63,14 @@ impl Inspect {
             let progress = &mut conductor.counter("bytes");
             match &self.out {
                 Some(out) => inspect_into(&files, out, &options, progress),
-                None if self.json => {
+                None if self.job.json => {
                     let mut sink = |view: &RecordView| list.add(&view.json(self.full));
                     inspect(&files, &options, Some(&mut sink), progress)
                 }
                 None => inspect(&files, &options, None, progress),
             }
         })?;
-        match (&self.out, self.json) {
+        match (&self.out, self.job.json) {
             (None, true) => Ok(list.finish(&inspection)?),
             (Some(_), true) => console.json(&inspection),
             _ => describe_all(&inspection, console),
@@ -88,7 +78,7 @@ impl Inspect {
     }
 
     fn show(&self, view: &RecordView, console: &Console) -> Result<(), Failure> {
-        if self.json {
+        if self.job.json {
             return console.line(&serde_json::to_string(&view.json(self.full))?);
         }
         let (file, record, offset) = (view.file.display(), view.index, view.offset);

@@ -3,11 +3,9 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use ddsp_data::{
-    Channels, Keys, PrepareOptions, PrepareReport, Reason, Shard, Skipped, SplitBy, prepare,
-};
+use ddsp_data::{Channels, Keys, PrepareOptions, PrepareReport, Reason, Skipped, SplitBy, prepare};
 
-use super::n_threads;
+use super::job::Job;
 use crate::console::{AT_ONCE, Console};
 use crate::failure::Failure;
 
@@ -102,18 +100,8 @@ pub struct Prepare {
     /// Length from which a file is followed by another, MiB.
     #[arg(long, value_name = "MIB", default_value_t = 256, value_parser = clap::value_parser!(u32).range(1..))]
     shard_mib: u32,
-    /// Do one process's share of the work, such as 0/4 (see docs/sharding.md).
-    #[arg(long, value_name = "I/N", conflicts_with = "force")]
-    shard: Option<Shard>,
-    /// Threads to use [default: all].
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
-    threads: Option<u16>,
-    /// Start over what an earlier run made.
-    #[arg(long)]
-    force: bool,
-    /// Print the manifest as JSON.
-    #[arg(long)]
-    json: bool,
+    #[command(flatten)]
+    job: Job,
 }
 
 impl Prepare {
@@ -128,7 +116,7 @@ impl Prepare {
             conductor.stage("preparing recordings");
             prepare(&self.inputs, &self.out, &options, &mut conductor.counter("seconds of audio"))
         })?;
-        if self.json {
+        if self.job.json {
             return console.json(&report);
         }
         for recording in &report.recordings {
@@ -173,9 +161,9 @@ impl Prepare {
             }),
             seed: self.seed,
             shard_bytes: u64::from(self.shard_mib) << 20,
-            force: self.force,
-            shard: self.shard.unwrap_or_default(),
-            n_threads: n_threads(self.threads),
+            force: self.job.force,
+            shard: self.job.shard(),
+            n_threads: self.job.n_threads(),
         }
     }
 }

@@ -4,11 +4,10 @@ use std::path::PathBuf;
 
 use clap::Args;
 use ddsp_data::{
-    Keys, MidiNumbers, PresetChoice, PresetInfo, RenderOptions, RenderReport, Shard, list_presets,
-    render,
+    Keys, MidiNumbers, PresetChoice, PresetInfo, RenderOptions, RenderReport, list_presets, render,
 };
 
-use super::n_threads;
+use super::job::Job;
 use super::spelling::Spelling;
 use crate::console::{AT_ONCE, Console};
 use crate::failure::Failure;
@@ -72,18 +71,8 @@ pub struct Render {
     /// Files to deal the records out to; each is made by one thread.
     #[arg(long, value_name = "N", default_value_t = 4)]
     shards: usize,
-    /// Do one process's share of the files, such as 0/4 (see docs/sharding.md).
-    #[arg(long, value_name = "I/N", conflicts_with = "force")]
-    shard: Option<Shard>,
-    /// Threads to use [default: all].
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
-    threads: Option<u16>,
-    /// Start over what an earlier run made.
-    #[arg(long)]
-    force: bool,
-    /// Print the result as JSON.
-    #[arg(long)]
-    json: bool,
+    #[command(flatten)]
+    job: Job,
 }
 
 impl Render {
@@ -105,8 +94,8 @@ impl Render {
             keys: self.keys.map_or(if is_nsynth { Keys::Nsynth } else { Keys::Ddsp }, Keys::from),
             seed: self.seed,
             n_shards: self.shards,
-            shard: self.shard.unwrap_or_default(),
-            force: self.force,
+            shard: self.job.shard(),
+            force: self.job.force,
         }
     }
 
@@ -123,10 +112,10 @@ impl Render {
         let options = self.options();
         let report = console.run(&AT_ONCE, |conductor| {
             conductor.stage("rendering");
-            let n_threads = n_threads(self.threads);
+            let n_threads = self.job.n_threads();
             render(&options, out, n_threads, &mut conductor.counter("performances"))
         })?;
-        if self.json {
+        if self.job.json {
             return console.json(&report);
         }
         for played in &report.presets {
@@ -143,7 +132,7 @@ impl Render {
 
     fn list(&self, console: &Console) -> Result<(), Failure> {
         let presets = list_presets(&self.soundfont)?;
-        if self.json {
+        if self.job.json {
             return console.json(&presets);
         }
         presets.iter().try_for_each(|preset| console.line(&shown(preset)))

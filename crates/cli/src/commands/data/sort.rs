@@ -3,9 +3,9 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use ddsp_data::{Predicate, Shard, Shards, SortOptions, SortReport, find_record_files, sort};
+use ddsp_data::{Predicate, Shards, SortOptions, SortReport, find_record_files, sort};
 
-use super::n_threads;
+use super::job::Job;
 use crate::console::{AT_ONCE, Console};
 use crate::failure::Failure;
 
@@ -41,18 +41,8 @@ pub struct Sort {
     /// Split each class into so many files instead, equally many records in each.
     #[arg(long, value_name = "N", conflicts_with_all = ["shard_mib"], value_parser = clap::value_parser!(u64).range(1..=99_999))]
     shard_count: Option<u64>,
-    /// Do one process's share of the work, such as 0/4 (see docs/sharding.md).
-    #[arg(long, value_name = "I/N", conflicts_with = "force")]
-    shard: Option<Shard>,
-    /// Threads to use [default: all].
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
-    threads: Option<u16>,
-    /// Start over what an earlier run made.
-    #[arg(long)]
-    force: bool,
-    /// Print the manifest as JSON.
-    #[arg(long)]
-    json: bool,
+    #[command(flatten)]
+    job: Job,
 }
 
 impl Sort {
@@ -70,16 +60,16 @@ impl Sort {
                 Some(count) => Shards::Count(count),
                 None => Shards::Bytes(u64::from(self.shard_mib) << 20),
             },
-            force: self.force,
-            shard: self.shard.unwrap_or_default(),
-            n_threads: n_threads(self.threads),
+            force: self.job.force,
+            shard: self.job.shard(),
+            n_threads: self.job.n_threads(),
         };
         let sources = find_record_files(&self.sources)?;
         let report = console.run(&AT_ONCE, |conductor| {
             conductor.stage("sorting records");
             sort(&sources, &self.out, &options, &mut conductor.counter("bytes"))
         })?;
-        if self.json {
+        if self.job.json {
             return console.json(&report);
         }
         for class in &report.classes {

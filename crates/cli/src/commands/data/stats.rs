@@ -4,12 +4,12 @@ use std::path::PathBuf;
 
 use clap::Args;
 use ddsp_data::{
-    ClassStatistics, DataStatistics, F0Source, Shard, StatisticsOptions, find_record_files,
-    statistics, statistics_into,
+    ClassStatistics, DataStatistics, F0Source, StatisticsOptions, find_record_files, statistics,
+    statistics_into,
 };
 use ddsp_studio::statistics_picture;
 
-use super::n_threads;
+use super::job::Job;
 use crate::commands::write_text;
 use crate::console::{AT_ONCE, Console};
 use crate::failure::Failure;
@@ -44,18 +44,8 @@ pub struct Stats {
     /// Write the statistics into this folder; several shards write them together.
     #[arg(short, long, value_name = "DIR")]
     out: Option<PathBuf>,
-    /// Do one process's share of the files, such as 0/4 (see docs/sharding.md).
-    #[arg(long, value_name = "I/N", conflicts_with = "force")]
-    shard: Option<Shard>,
-    /// Threads to use [default: all].
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
-    threads: Option<u16>,
-    /// Start over what an earlier run made.
-    #[arg(long, requires = "out")]
-    force: bool,
-    /// Print the statistics as JSON.
-    #[arg(long)]
-    json: bool,
+    #[command(flatten)]
+    job: Job,
 }
 
 impl Stats {
@@ -70,9 +60,9 @@ impl Stats {
             sample_rate: self.sample_rate,
             frame_rate: self.frame_rate,
             f0: if self.track { F0Source::Tracker } else { F0Source::Record },
-            shard: self.shard.unwrap_or_default(),
-            n_threads: n_threads(self.threads),
-            force: self.force,
+            shard: self.job.shard(),
+            n_threads: self.job.n_threads(),
+            force: self.job.force,
         };
         let files = find_record_files(&self.sources)?;
         let statistics = console.run(&AT_ONCE, |conductor| {
@@ -86,7 +76,7 @@ impl Stats {
         if let Some(path) = &self.picture {
             write_text(path, &statistics_picture(&statistics))?;
         }
-        if self.json { console.json(&statistics) } else { describe(&statistics, console) }
+        if self.job.json { console.json(&statistics) } else { describe(&statistics, console) }
     }
 }
 

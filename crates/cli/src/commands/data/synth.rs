@@ -4,9 +4,10 @@ use std::path::PathBuf;
 
 use clap::Args;
 use ddsp_data::{
-    Between, GlideRange, MidiNumbers, Pitches, Shard, SynthOptions, VibratoRange, synthesize,
+    Between, GlideRange, MidiNumbers, Pitches, SynthOptions, VibratoRange, synthesize,
 };
 
+use super::job::Job;
 use super::spelling::Spelling;
 use crate::console::{AT_ONCE, Console};
 use crate::failure::Failure;
@@ -63,15 +64,8 @@ pub struct Synth {
     /// Files to deal the notes out to; each is made by one thread.
     #[arg(long, value_name = "N", default_value_t = 4)]
     shards: usize,
-    /// Do one process's share of the files, such as 0/4 (see docs/sharding.md).
-    #[arg(long, value_name = "I/N", conflicts_with = "force")]
-    shard: Option<Shard>,
-    /// Start over what an earlier run made.
-    #[arg(long)]
-    force: bool,
-    /// Print the result as JSON.
-    #[arg(long)]
-    json: bool,
+    #[command(flatten)]
+    job: Job,
 }
 
 impl Synth {
@@ -85,8 +79,8 @@ impl Synth {
             keys: self.keys.into(),
             seed: self.seed,
             n_shards: self.shards,
-            shard: self.shard.unwrap_or_default(),
-            force: self.force,
+            shard: self.job.shard(),
+            force: self.job.force,
             ..SynthOptions::default()
         };
         if !self.families.is_empty() {
@@ -106,10 +100,10 @@ impl Synth {
         let options = self.options();
         let report = console.run(&AT_ONCE, |conductor| {
             conductor.stage("making notes");
-            let n_threads = conductor.n_threads;
+            let n_threads = self.job.n_threads();
             synthesize(&options, &self.out, n_threads, &mut conductor.counter("notes"))
         })?;
-        if self.json {
+        if self.job.json {
             return console.json(&report);
         }
         for (family, notes) in &report.families {

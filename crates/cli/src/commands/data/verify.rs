@@ -4,11 +4,10 @@ use std::path::PathBuf;
 
 use clap::Args;
 use ddsp_data::{
-    FileVerification, Gravity, Shard, Verification, VerifyOptions, find_record_files, verify,
-    verify_into,
+    FileVerification, Gravity, Verification, VerifyOptions, find_record_files, verify, verify_into,
 };
 
-use super::n_threads;
+use super::job::Job;
 use crate::console::{AT_ONCE, Console};
 use crate::failure::Failure;
 
@@ -32,18 +31,8 @@ pub struct Verify {
     /// Write the result into this folder; several shards write one together.
     #[arg(short, long, value_name = "DIR")]
     out: Option<PathBuf>,
-    /// Do one process's share of the files, such as 0/4 (see docs/sharding.md).
-    #[arg(long, value_name = "I/N", conflicts_with = "force")]
-    shard: Option<Shard>,
-    /// Threads to use [default: all].
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
-    threads: Option<u16>,
-    /// Start over what an earlier run made.
-    #[arg(long, requires = "out")]
-    force: bool,
-    /// Print the result as JSON.
-    #[arg(long)]
-    json: bool,
+    #[command(flatten)]
+    job: Job,
 }
 
 impl Verify {
@@ -55,9 +44,9 @@ impl Verify {
     pub fn run(self, console: &mut Console) -> Result<(), Failure> {
         let options = VerifyOptions {
             repair: self.repair,
-            shard: self.shard.unwrap_or_default(),
-            n_threads: n_threads(self.threads),
-            force: self.force,
+            shard: self.job.shard(),
+            n_threads: self.job.n_threads(),
+            force: self.job.force,
         };
         let files = find_record_files(&self.sources)?;
         let verification = console.run(&AT_ONCE, |conductor| {
@@ -68,7 +57,7 @@ impl Verify {
                 None => verify(&files, &options, progress),
             }
         })?;
-        if self.json {
+        if self.job.json {
             console.json(&verification)?;
         } else {
             for file in &verification.files {
