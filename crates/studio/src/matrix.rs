@@ -32,9 +32,6 @@ pub use report::{
     Extremes, LearnedFamily, MatrixCell, MatrixPhrase, MatrixReport, MatrixSummary, Placed,
 };
 
-/// The preset that is learned.
-const PRESET: &str = "player";
-
 /// What the matrix is made of.
 #[derive(Clone, Debug)]
 pub struct MatrixOptions {
@@ -67,7 +64,7 @@ impl MatrixOptions {
             synth: SynthOptions::default(),
             families: Family::ALL.to_vec(),
             n_held_out: [1, 2],
-            config: Config::preset(PRESET)?,
+            config: Config::preset(Config::DEFAULT_PRESET)?,
             training_secs: 180.0,
         })
     }

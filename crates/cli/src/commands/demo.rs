@@ -45,7 +45,7 @@ pub struct Demo {
     /// Of the matrix only the rows and columns of this family; give several.
     #[arg(long = "family", value_name = "NAME", requires = "matrix", value_parser = family)]
     families: Vec<Family>,
-    /// Seconds of training at most: 210 if not given, where two idle cores need about 160 for the
+    /// Seconds of training at most: 210 if not given, where two idle cores need about 60 for the
     /// demo's steps; for each family of a matrix 180.
     #[arg(long, value_name = "SECS", value_parser = positive)]
     training_secs: Option<f64>,

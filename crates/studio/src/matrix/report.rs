@@ -4,14 +4,14 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use ddsp_data::instruments::{Family, instrument_name};
-use ddsp_model::LossSummary;
+use ddsp_model::{Config, LossSummary};
 use serde::Serialize;
 
+use super::MatrixOptions;
 use super::cell::Source;
 use super::learned::Learned;
 use super::places::Name;
 use super::played::Played;
-use super::{MatrixOptions, PRESET};
 use crate::check::{Check, Limit};
 use crate::report::number;
 
@@ -289,7 +289,7 @@ impl MatrixReport {
             ),
         ];
         Self {
-            preset: PRESET,
+            preset: Config::DEFAULT_PRESET,
             n_parameters: learned.first().map_or(0, |learned| learned.report.n_parameters),
             compared_with: options.synth.families.clone(),
             models: learned.iter().map(LearnedFamily::new).collect(),
