@@ -93,8 +93,8 @@ mod tests {
     /// last six are magenta/ddsp's, counted in its configurations; its two siblings have its
     /// network of 790,784 values before its last layer.
     const COUNTS: [(&str, usize, usize); 10] = [
-        // Two stacks in and one out of 128 units, whose GRU they feed with 256.
-        ("player", 215_038, 0),
+        // Two stacks in and one out of 64 units, whose GRU they feed with 128.
+        ("player", 58_430, 0),
         ("seed-harmonic", 814_171, 0),
         // 45 amplitudes, 45 detunings, 45 bands of 256 weights and a bias.
         ("seed-sinusoidal", 790_784 + 135 * 257, 0),
