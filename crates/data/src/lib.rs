@@ -19,6 +19,7 @@ mod numbers;
 mod output;
 mod predicate;
 mod prepare;
+mod quiet;
 mod record;
 mod record_files;
 mod render;

@@ -8,7 +8,6 @@
 mod midi;
 mod performance;
 mod plan;
-mod quiet;
 mod riff;
 mod soundfont;
 

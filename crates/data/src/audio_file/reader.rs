@@ -2,7 +2,6 @@
 
 use std::fs::File;
 use std::io::{self, Cursor};
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 
 use symphonia::core::codecs::audio::{AudioDecoder, AudioDecoderOptions};
@@ -13,6 +12,7 @@ use symphonia::core::io::{MediaSource, MediaSourceStream, MediaSourceStreamOptio
 use symphonia::core::meta::MetadataOptions;
 
 use crate::error::{Error, Result};
+use crate::quiet::quietly;
 use crate::resample::RATES_HZ;
 
 /// A length that a header declares is believed below this; streams declare what fits the field.
@@ -257,9 +257,5 @@ impl AudioReader {
 /// Runs a step of the decoders of others, which may panic on bytes that their authors never saw: that
 /// is one unusable file, not the end of the work. Whatever they leave half-done is not used again.
 fn guarded<T>(step: impl FnOnce() -> T) -> Result<T, String> {
-    catch_unwind(AssertUnwindSafe(step)).map_err(|panic| {
-        let text = panic.downcast_ref::<String>().map(String::as_str);
-        let text = text.or_else(|| panic.downcast_ref::<&str>().copied());
-        format!("the decoder gave up: {}", text.unwrap_or("for no reason"))
-    })
+    quietly(step).map_err(|panic| format!("the decoder gave up: {}", panic.text()))
 }

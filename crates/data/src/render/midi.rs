@@ -7,9 +7,9 @@ use std::path::Path;
 
 use midly::{MetaMessage, MidiMessage, Smf, Timing, TrackEventKind};
 
-use super::quiet::quietly;
 use super::soundfont::{FONT_RATE, NoteEvent};
 use crate::error::{Error, Result};
+use crate::quiet::quietly;
 
 /// Microseconds of a quarter note where a file does not say: 120 a minute.
 const DEFAULT_TEMPO: f64 = 500_000.0;
@@ -56,7 +56,7 @@ pub(super) fn read_parts(path: &Path) -> Result<Vec<Part>> {
     }
     // A header with -128 frames a second makes the parser negate what has no opposite.
     let parsed = quietly(|| Smf::parse(&bytes))
-        .ok_or_else(|| refuse("not a MIDI file: its header is damaged".to_owned()))?;
+        .map_err(|_| refuse("not a MIDI file: its header is damaged".to_owned()))?;
     let smf = parsed.map_err(|e| refuse(format!("not a MIDI file: {e}")))?;
     let mut messages: Vec<Timed> = smf.tracks.iter().flat_map(|track| timed(track)).collect();
     // Stable: what is simultaneous keeps its order within a track.

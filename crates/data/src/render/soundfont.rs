@@ -8,9 +8,9 @@ use std::sync::Arc;
 use rustysynth::{SoundFont, Synthesizer, SynthesizerSettings};
 use serde::{Deserialize, Serialize};
 
-use super::quiet::quietly;
 use super::riff::check_frame;
 use crate::error::{Error, Result};
+use crate::quiet::quietly;
 
 /// The synthesizer has no filter against aliasing: at this rate what it mirrors lies above 16 kHz's
 /// band for all but the highest notes, and the resampler takes it out.
@@ -72,9 +72,9 @@ impl Font {
         // What lies inside the frame is checked by the reader; not all of it: values that its sums
         // overflow with still make it panic.
         let font = match quietly(|| SoundFont::new(&mut file)) {
-            Some(Ok(font)) => font,
-            Some(Err(error)) => return Err(unusable(path, &error.to_string())),
-            None => return Err(unusable(path, "its parameters are damaged")),
+            Ok(Ok(font)) => font,
+            Ok(Err(error)) => return Err(unusable(path, &error.to_string())),
+            Err(_) => return Err(unusable(path, "its parameters are damaged")),
         };
         Ok(Self { path: path.to_owned(), font: Arc::new(font) })
     }
@@ -154,9 +154,9 @@ impl Player<'_> {
     pub(super) fn play(&mut self, audio: &mut [f32]) -> Result<()> {
         // The oscillator reads past the samples where a damaged loop is shorter than its step.
         let reason = match quietly(|| self.try_play(audio)) {
-            Some(()) if audio.iter().all(|x| x.is_finite()) => return Ok(()),
-            Some(()) => "it sounds values that are not finite",
-            None => "its samples or loops are damaged",
+            Ok(()) if audio.iter().all(|x| x.is_finite()) => return Ok(()),
+            Ok(()) => "it sounds values that are not finite",
+            Err(_) => "its samples or loops are damaged",
         };
         let PresetInfo { name, .. } = self.preset;
         let reason = format!("preset {} {name}: {reason}", self.preset.key());
