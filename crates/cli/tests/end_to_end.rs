@@ -46,6 +46,23 @@ fn a_model_is_trained_shown_and_played() {
 }
 
 #[test]
+fn a_refused_resumption_leaves_a_finished_run_finished() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let model = tiny_training(folder.path());
+    let before = fs::read(&model).expect("the model");
+    let train = |more: &[&str]| {
+        let mut command = ddsp(["train", "--family", "string", "--hold-out-pitches", "1"]);
+        command.args(TINY).arg("--data").arg(folder.path().join("data"));
+        command.arg("--out").arg(folder.path().join("run")).args(more).assert()
+    };
+    let error = stderr_of(&train(&["--resume", "--set", "train.seed=3"]).code(1));
+    assert!(error.contains("train.seed was 0, now 3"), "{error}");
+    let done = train(&[]).success();
+    assert!(stdout_of(&done).contains("(an earlier run, unchanged)"), "{}", stdout_of(&done));
+    assert_eq!(fs::read(&model).expect("the model"), before, "nothing was trained");
+}
+
+#[test]
 fn several_models_play_one_recording_side_by_side() {
     let folder = tempfile::tempdir().expect("a folder");
     let model = tiny_training(folder.path());

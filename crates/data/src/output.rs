@@ -82,9 +82,11 @@ pub struct OutputFolder {
     marker: Marker,
     /// Whether this run made the folder itself: then it goes again if nothing comes of the work.
     is_created: bool,
+    /// What [`go_on`](Self::go_on) found.
+    found: Option<Marker>,
 }
 
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 struct Marker {
     command: String,
     version: String,
@@ -94,7 +96,7 @@ struct Marker {
     files: Vec<FileSum>,
 }
 
-#[derive(Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 struct FileSum {
     /// Path inside the folder, with `/` between its parts.
     file: String,
@@ -182,7 +184,7 @@ impl OutputFolder {
             Found::Ours(_) | Found::Others(..) if force => remove_content(path)?,
             Found::Others(_, change) => return Err(other_options(path, &change)),
             Found::Ours(marker) if marker.finished => {
-                let folder = Self { path: path.to_owned(), marker, is_created };
+                let folder = Self { path: path.to_owned(), marker, is_created, found: None };
                 return Ok((folder, FolderState::Finished));
             }
             Found::Ours(_) => {
@@ -191,7 +193,7 @@ impl OutputFolder {
             }
         }
         let marker = Marker::new(command, options);
-        let folder = Self { path: path.to_owned(), marker, is_created };
+        let folder = Self { path: path.to_owned(), marker, is_created, found: None };
         folder.write_marker()?;
         Ok((folder, state))
     }
@@ -218,14 +220,27 @@ impl OutputFolder {
         let foreign = || refuse(format!("`ddsp {command}` did not make it; name a new folder"));
         let marker = marker.ok_or_else(foreign)?;
         if marker.finished && marker.options == options {
-            let folder = Self { path: path.to_owned(), marker, is_created: false };
+            let folder = Self { path: path.to_owned(), marker, is_created: false, found: None };
             return Ok((folder, FolderState::Finished));
         }
         remove_temporaries(path)?;
+        let found = Some(marker.clone());
         let marker = Marker { options, finished: false, files: Vec::new(), ..marker };
-        let folder = Self { path: path.to_owned(), marker, is_created: false };
+        let folder = Self { path: path.to_owned(), marker, is_created: false, found };
         folder.write_marker()?;
         Ok((folder, FolderState::Unfinished))
+    }
+
+    /// Takes back [`go_on`](Self::go_on), for work that was refused before it changed anything: a
+    /// finished folder stays finished.
+    ///
+    /// # Errors
+    ///
+    /// If the marker cannot be written.
+    pub fn put_back(&mut self) -> Result<()> {
+        let Some(found) = self.found.take() else { return Ok(()) };
+        self.marker = found;
+        self.write_marker()
     }
 
     /// Records that the work is done, with the length and checksum of every file in the folder.

@@ -192,7 +192,13 @@ pub fn learn(options: &LearnOptions, conductor: &mut Conductor<'_>) -> Result<Le
         let report: LearnReport = folder.verified_report()?;
         return Ok(LearnReport { already_done: true, ..report });
     }
-    let report = run(options, &split, conductor)?;
+    let report = match run(options, &split, conductor) {
+        Err(refused @ Error::Train(ddsp_train::Error::Checkpoint { .. })) => {
+            folder.put_back()?;
+            return Err(refused);
+        }
+        other => other?,
+    };
     let (training, held_out) = log::read(&options.out.join("metrics.jsonl"))?;
     let mut page = page::page(&options.config, &report, &training, &held_out);
     page.sections.extend(samples::section(&options.out, options.config.audio.sample_rate)?);

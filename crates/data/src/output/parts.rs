@@ -115,13 +115,14 @@ impl Parts {
             Found::Others(_, change) => return Err(other_options(path, &change)),
             Found::Ours(marker) if marker.finished => {
                 remove_folder(&parts)?;
-                let folder = OutputFolder { path: path.to_owned(), marker, is_created };
+                let folder =
+                    OutputFolder { path: path.to_owned(), marker, is_created, found: None };
                 return Ok(Begun::Finished(folder));
             }
             Found::Ours(_) => is_marked = true,
         }
         let marker = Marker::new(work.command, options);
-        let folder = OutputFolder { path: path.to_owned(), marker, is_created };
+        let folder = OutputFolder { path: path.to_owned(), marker, is_created, found: None };
         let Work { n_parts, shard, .. } = work;
         let mut begun =
             Self { folder, n_parts, shard, finished_here: Vec::new(), is_published: false };
