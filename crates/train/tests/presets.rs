@@ -99,8 +99,8 @@ fn check_sound(preset: &str, config: &Config, asked: &Window, audio: &[f32]) {
     // After a few steps it is far from the tones' level, but on the way there.
     assert!(level_db.abs() < 15.0, "{preset}: {level_db} dB beside what was asked for");
     let (f0_hz, confidence) = extract_f0(audio, config.grid());
-    // Sinusoids may leave their harmonics by half a semitone.
-    let most = if config.sinusoidal.is_some() { 80.0 } else { 30.0 };
+    // Sinusoids may leave their harmonics by a fifth of a semitone.
+    let most = if config.sinusoidal.is_some() { 50.0 } else { 30.0 };
     let in_tune = |i: &usize| {
         let cents = 1200.0 * (f0_hz[*i] / asked.f0_hz[*i]).log2();
         confidence[*i] >= VOICED_CONFIDENCE && cents.abs() < most
