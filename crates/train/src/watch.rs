@@ -83,8 +83,8 @@ impl fmt::Display for Alarm {
         let lower = learning_rate / 3.0;
         write!(
             f,
-            ". Start over with a lower rate (--set train.learning_rate={lower:.1e}), a slow start \
-             (--set train.warmup_steps=200) or another --set train.seed"
+            ". Start over with a lower rate (--set train.learning_rate={lower:.1e}), a slower \
+             start (--set train.warmup_steps=1000) or another --set train.seed"
         )?;
         match self {
             Self::Silence { .. } => write!(f, ", and see that the recordings are no silence"),
@@ -184,7 +184,7 @@ mod tests {
 
     /// Alarms of periods of `n_steps` in which every window played the same.
     fn alarms(voiced: f64, powers: Powers, n_periods: u64, n_steps: u64) -> Vec<Alarm> {
-        let config = Config::preset("seed-harmonic").expect("the preset is valid");
+        let config = Config::preset("solo").expect("the preset is valid");
         let window = Window {
             id: String::new(),
             audio: Vec::new(),
